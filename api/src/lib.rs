@@ -1,0 +1,1 @@
+//! How others talk to Dorado: HTTP routes, OpenAPI, limits.

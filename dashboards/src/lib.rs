@@ -1,0 +1,1 @@
+//! What people see: the embedded page and its panels as data.
