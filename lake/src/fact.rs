@@ -60,6 +60,8 @@ pub struct Change {
     pub reverts: Option<String>,
     /// SHA of the change that it is a cherry-pick of.
     pub cherry_pick_of: Option<String>,
+    /// Id of the deployment that shipped it, where its source says so.
+    pub deployment: Option<String>,
     /// Where to look at it.
     pub url: Option<String>,
     /// The source's clock for this version.
