@@ -1,0 +1,76 @@
+//! The JSON schema of an event, made from the structs that parse it.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::event::{Change, Deployment, Incident, Override, PullRequest};
+use super::read::EventType;
+
+/// Other names that fields are taken under; the parser has the same ones, and a test holds them together.
+const ALIASES: &[(EventType, &str, &str)] = &[
+    (EventType::Deployment, "revision", "sha"),
+    (EventType::Deployment, "revision", "commit_sha"),
+    (EventType::Change, "id", "sha"),
+    (EventType::Change, "id", "commit_sha"),
+    (EventType::Change, "authored_at", "author_at"),
+    (EventType::PullRequest, "merge_commit", "merge_commit_sha"),
+];
+
+/// The JSON schema (draft 2020-12) of one event: `oneOf` its types, told apart by `type`.
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let types: Vec<Value> = EventType::ALL.into_iter().map(|kind| of_type(kind, &mut generator)).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "/api/v1/events/schema",
+        "title": "Event",
+        "description": "What was deployed, changed or broken, told by anything that can send JSON. Every instant is RFC 3339 with an offset. A record sent again under the same id is a new version of it; null means the same as leaving a field out.",
+        "oneOf": types,
+        "$defs": generator.take_definitions(true),
+    })
+}
+
+fn of_type(kind: EventType, generator: &mut SchemaGenerator) -> Value {
+    let schema = match kind {
+        EventType::Deployment => Deployment::json_schema(generator),
+        EventType::Change => Change::json_schema(generator),
+        EventType::PullRequest => PullRequest::json_schema(generator),
+        EventType::Incident => Incident::json_schema(generator),
+        EventType::Override => Override::json_schema(generator),
+    };
+    let mut schema = Value::from(schema);
+    schema["title"] = json!(kind.name());
+    require(&mut schema, "type");
+    let Some(properties) = schema["properties"].as_object_mut() else {
+        return schema;
+    };
+    properties.insert("type".to_owned(), json!({"const": kind.name(), "description": "The type of the event."}));
+    let aliases: Vec<_> = ALIASES.iter().filter(|(of, _, _)| *of == kind).collect();
+    for (_, field, alias) in &aliases {
+        add_alias(properties, field, alias);
+    }
+    if aliases.iter().any(|(_, field, _)| *field == "id") {
+        let names = ["id"].into_iter().chain(aliases.iter().filter(|a| a.1 == "id").map(|a| a.2));
+        schema["oneOf"] = names.map(|name| json!({"required": [name]})).collect();
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.retain(|name| name != "id");
+        }
+    }
+    schema
+}
+
+fn require(schema: &mut Value, field: &str) {
+    match schema["required"].as_array_mut() {
+        Some(required) => required.insert(0, json!(field)),
+        None => schema["required"] = json!([field]),
+    }
+}
+
+fn add_alias(properties: &mut Map<String, Value>, field: &str, alias: &str) {
+    let Some(mut same) = properties.get(field).cloned() else {
+        return;
+    };
+    same["description"] = json!(format!("Another name of `{field}`; give one of them."));
+    properties.insert(alias.to_owned(), same);
+}
