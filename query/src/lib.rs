@@ -1,1 +1,30 @@
-//! How numbers are made: attribution, metrics, packs, statistics.
+//! How numbers are made: attribution, one file a metric, packs, statistics. Nothing here knows HTTP, a
+//! vendor, or where tables are kept.
+
+mod answer;
+mod attribution;
+mod bucket;
+mod catalog;
+mod engine;
+mod gold;
+mod metric;
+mod pack;
+mod quantiles;
+mod question;
+mod refresh;
+mod statistics;
+mod tables;
+
+pub use bucket::{BucketSize, Buckets, bucket_of};
+pub use catalog::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
+pub use engine::{Answer, Engine, Error, List, Page, Row};
+pub use gold::{CauseRule, Confidence, Exclusion, FailureRule, ShipRule};
+pub use metric::{Better, Kind, METRICS, Metric, metric};
+pub use pack::{FirstDeployment, PACKS, Pack};
+pub use quantiles::{Distribution, distribution, distribution_of};
+pub use question::{Asked, BadParameter, Compare, Filter, GroupBy, Question, instant, metric_named};
+pub use refresh::Refreshed;
+pub use statistics::{
+    Interval, RateRatio, Shift, Sorted, Verdict, hodges_lehmann, mann_whitney, median_interval_ranks, newcombe,
+    rate_ratio, verdict, wilson,
+};

@@ -1,0 +1,238 @@
+//! Who there is: services with their teams, repositories and environments, as facts and configuration
+//! tell them. Made once a version of the tables; turns the names of a filter into filters on rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use datafusion::functions_aggregate::expr_fn::{max, min, sum};
+use datafusion::prelude::{Expr, col, lit, when};
+use dorado_lake::{Deployment, Instant, Lake, Tier};
+
+use crate::catalog::Catalog;
+use crate::engine::Error;
+use crate::question::{BadParameter, Filter};
+use crate::tables::{Tables, among};
+
+/// One service as everybody sees it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ServiceCard {
+    pub(crate) team: Option<String>,
+    pub(crate) repositories: BTreeSet<String>,
+    pub(crate) environments: BTreeSet<String>,
+    pub(crate) n_deployments: i64,
+    pub(crate) first_deployment_at: Option<Instant>,
+    pub(crate) last_deployment_at: Option<Instant>,
+}
+
+/// Everybody.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    pub(crate) services: BTreeMap<String, ServiceCard>,
+    /// Environments by name, with their tier and how many deployments each has.
+    pub(crate) environments: BTreeMap<String, (Tier, i64)>,
+    /// When the last delivery came, or where nothing was delivered, the last attempt at production.
+    pub(crate) complete_through: Option<Instant>,
+}
+
+impl Directory {
+    pub(crate) async fn read(tables: &Tables, lake: &Lake, catalog: &Catalog) -> Result<Self, Error> {
+        let mut directory = Self::default();
+        directory.read_outcomes(tables).await?;
+        let delivered = lake.source_status().await?.into_iter().filter_map(|s| s.last_delivery_at).max();
+        directory.complete_through =
+            delivered.or_else(|| directory.services.values().filter_map(|c| c.last_deployment_at).max());
+        directory.read_environments(tables, catalog).await?;
+        for entry in &catalog.services {
+            let card = directory.services.entry(entry.name.clone()).or_default();
+            card.repositories.extend(entry.repositories.iter().cloned());
+            if entry.team.is_some() {
+                card.team.clone_from(&entry.team);
+            }
+        }
+        Ok(directory)
+    }
+
+    async fn read_outcomes(&mut self, tables: &Tables) -> Result<(), Error> {
+        let Some(outcomes) = tables.table("outcomes")? else { return Ok(()) };
+        let reached = || col("reached");
+        let groups = ["service", "team", "repository", "environment"].map(col).to_vec();
+        let counted = vec![
+            sum(when(reached(), lit(1_i64)).otherwise(lit(0_i64))?).alias("n"),
+            min(when(reached(), col("finished_at")).end()?).alias("first"),
+            max(when(reached(), col("finished_at")).end()?).alias("last"),
+            max(col("finished_at")).alias("told"),
+        ];
+        let mut told: BTreeMap<String, Option<Instant>> = BTreeMap::new();
+        for batch in outcomes.aggregate(groups, counted)?.collect().await? {
+            let columns = Columns(&batch);
+            for i in 0..batch.num_rows() {
+                let Some(service) = columns.text("service", i) else { continue };
+                let card = self.services.entry(service.clone()).or_default();
+                card.repositories.extend(columns.text("repository", i));
+                card.environments.extend(columns.text("environment", i));
+                card.n_deployments += columns.number("n", i).unwrap_or(0);
+                let earliest = [card.first_deployment_at, columns.instant("first", i)];
+                card.first_deployment_at = earliest.into_iter().flatten().min();
+                card.last_deployment_at = card.last_deployment_at.max(columns.instant("last", i));
+                // The team that was told last.
+                let team = columns.text("team", i);
+                let at = columns.instant("told", i);
+                let latest = told.entry(service).or_default();
+                if team.is_some() && (card.team.is_none() || at > *latest) {
+                    card.team = team;
+                    *latest = at;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_environments(&mut self, tables: &Tables, catalog: &Catalog) -> Result<(), Error> {
+        let Some(deployments) = tables.table("deployments")? else { return Ok(()) };
+        let groups = vec![col("environment"), col("tier")];
+        let counted = vec![sum(lit(1_i64)).alias("n")];
+        for batch in deployments.aggregate(groups, counted)?.collect().await? {
+            let columns = Columns(&batch);
+            for i in 0..batch.num_rows() {
+                let Some(name) = columns.text("environment", i) else { continue };
+                let told = columns.text("tier", i).and_then(|t| Tier::from_name(&t));
+                let tier = catalog.tier(&name, told);
+                let entry = self.environments.entry(name).or_insert((tier, 0));
+                entry.1 += columns.number("n", i).unwrap_or(0);
+            }
+        }
+        Ok(())
+    }
+
+    /// `member` and `member_team` of every service that has a team.
+    pub(crate) fn team_batch(&self) -> Result<RecordBatch, Error> {
+        let pairs: Vec<(&str, &str)> =
+            self.services.iter().filter_map(|(name, card)| Some((name.as_str(), card.team.as_deref()?))).collect();
+        let members: StringArray = pairs.iter().map(|(member, _)| Some(*member)).collect();
+        let teams: StringArray = pairs.iter().map(|(_, team)| Some(*team)).collect();
+        Ok(RecordBatch::try_from_iter([
+            ("member", Arc::new(members) as arrow::array::ArrayRef),
+            ("member_team", Arc::new(teams) as arrow::array::ArrayRef),
+        ])?)
+    }
+
+    /// Which rows a filter means.
+    pub(crate) fn select(&self, filter: &Filter, catalog: &Catalog) -> Result<Selection, Error> {
+        for name in &filter.environments {
+            if let Some((tier, _)) = self.environments.get(name).filter(|(tier, _)| *tier != Tier::Production) {
+                return Err(Error::BadParameter(BadParameter {
+                    parameter: "environment",
+                    value: name.clone(),
+                    problem: format!("it is of the tier {}; DORA's metrics are about production", tier.as_str()),
+                    expected: format!("one of {}", self.production().join(", ")),
+                }));
+            }
+        }
+        let services = (!filter.services.is_empty())
+            .then(|| filter.services.iter().map(|s| catalog.canonical(s).to_owned()).collect());
+        let of_teams = (!filter.teams.is_empty()).then(|| {
+            let teams: BTreeSet<String> = filter.teams.iter().flat_map(|t| catalog.team_tree(t)).collect();
+            let owned = self.services.iter().filter(|(_, card)| card.team.as_ref().is_some_and(|t| teams.contains(t)));
+            owned.map(|(name, _)| name.clone()).collect::<BTreeSet<String>>()
+        });
+        let services = match (services, of_teams) {
+            (Some(named), Some(owned)) => Some(BTreeSet::intersection(&named, &owned).cloned().collect()),
+            (named, owned) => named.or(owned),
+        };
+        Ok(Selection {
+            services,
+            repositories: filter.repositories.clone(),
+            environments: filter.environments.clone(),
+        })
+    }
+
+    /// Names of a filter that nobody has told yet, by parameter.
+    pub(crate) fn unknown(&self, filter: &Filter, catalog: &Catalog) -> BTreeMap<&'static str, Vec<String>> {
+        let teams: BTreeSet<&str> = catalog
+            .teams
+            .iter()
+            .map(|t| t.name.as_str())
+            .chain(self.services.values().filter_map(|c| c.team.as_deref()))
+            .collect();
+        let repositories: BTreeSet<&String> = self.services.values().flat_map(|c| &c.repositories).collect();
+        let mut unknown = BTreeMap::new();
+        let mut note = |parameter: &'static str, names: &BTreeSet<String>, known: &dyn Fn(&String) -> bool| {
+            let missing: Vec<String> = names.iter().filter(|n| !known(n)).cloned().collect();
+            if !missing.is_empty() {
+                unknown.insert(parameter, missing);
+            }
+        };
+        note("service", &filter.services, &|n| self.services.contains_key(catalog.canonical(n)));
+        note("team", &filter.teams, &|n| teams.contains(n.as_str()));
+        note("repository", &filter.repositories, &|n| repositories.contains(n));
+        note("environment", &filter.environments, &|n| self.environments.contains_key(n));
+        unknown
+    }
+
+    fn production(&self) -> Vec<String> {
+        let production = self.environments.iter().filter(|(_, (tier, _))| *tier == Tier::Production);
+        production.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The service of a deployment that names none, for lists of silver rows.
+    pub(crate) fn service_of(catalog: &Catalog, service: Option<String>, repository: Option<String>) -> Option<String> {
+        catalog.service_of(&Deployment { service, repository, ..Deployment::default() })
+    }
+}
+
+/// Which rows are asked about. Empty sets leave out nothing; a `Some` of no services leaves out all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    pub(crate) services: Option<BTreeSet<String>>,
+    pub(crate) repositories: BTreeSet<String>,
+    pub(crate) environments: BTreeSet<String>,
+}
+
+impl Selection {
+    /// As filters on a gold table.
+    pub(crate) fn filters(&self, table: &str) -> Vec<Expr> {
+        let mut filters = Vec::new();
+        match &self.services {
+            Some(services) if services.is_empty() => filters.push(lit(false)),
+            Some(services) => filters.push(among("service", services)),
+            None => {}
+        }
+        if table != "causes" {
+            if !self.repositories.is_empty() {
+                filters.push(among("repository", &self.repositories));
+            }
+            if !self.environments.is_empty() {
+                filters.push(among("environment", &self.environments));
+            }
+        }
+        filters
+    }
+}
+
+/// Typed access to a batch's columns by name; null where the column or the value is missing.
+pub(crate) struct Columns<'a>(pub(crate) &'a RecordBatch);
+
+impl Columns<'_> {
+    fn typed<A: Array + 'static>(&self, name: &str, row: usize) -> Option<&A> {
+        self.0.column_by_name(name)?.as_any().downcast_ref::<A>().filter(|c| c.is_valid(row))
+    }
+
+    pub(crate) fn text(&self, name: &str, row: usize) -> Option<String> {
+        self.typed::<StringArray>(name, row).map(|c| c.value(row).to_owned())
+    }
+
+    pub(crate) fn number(&self, name: &str, row: usize) -> Option<i64> {
+        let long = self.typed::<Int64Array>(name, row).map(|c| c.value(row));
+        long.or_else(|| self.typed::<arrow::array::Int32Array>(name, row).map(|c| i64::from(c.value(row))))
+    }
+
+    pub(crate) fn flag(&self, name: &str, row: usize) -> Option<bool> {
+        self.typed::<arrow::array::BooleanArray>(name, row).map(|c| c.value(row))
+    }
+
+    pub(crate) fn instant(&self, name: &str, row: usize) -> Option<Instant> {
+        let micros = self.typed::<TimestampMicrosecondArray>(name, row).map(|c| c.value(row))?;
+        Instant::from_timestamp_micros(micros)
+    }
+}

@@ -1,0 +1,225 @@
+//! The one plan: gold's rows of the period, filtered, numbered by bucket and group; then the metrics'
+//! select lists over them, all metrics of a table in one pass.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, AsArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow::datatypes::DataType;
+use datafusion::dataframe::DataFrame;
+use datafusion::logical_expr::JoinType;
+use datafusion::prelude::{Expr, SessionContext, col, lit};
+use datafusion::scalar::ScalarValue;
+use dorado_lake::Instant;
+
+use super::directory::{Directory, Selection};
+use crate::bucket::{BucketSize, Buckets};
+use crate::engine::Error;
+use crate::metric::Metric;
+use crate::question::{GroupBy, Question};
+use crate::tables::Tables;
+
+/// Which cuts are asked of one pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// One row a bucket and group.
+    Buckets,
+    /// One row a bucket and group, and one a group for the whole period.
+    BucketsAndTotals,
+}
+
+/// A distribution as the aggregate gives it, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Spread {
+    pub(crate) n: i64,
+    pub(crate) mean: Option<f64>,
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+    pub(crate) p25: Option<f64>,
+    pub(crate) p50: Option<f64>,
+    pub(crate) p75: Option<f64>,
+    pub(crate) p90: Option<f64>,
+    pub(crate) p95: Option<f64>,
+    pub(crate) low: Option<f64>,
+    pub(crate) high: Option<f64>,
+}
+
+/// The aggregates of one bucket and group, by their names in the metrics' select lists.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Aggregates {
+    counts: HashMap<String, i64>,
+    spreads: HashMap<String, Spread>,
+}
+
+impl Aggregates {
+    /// A count; 0 where the pass found no row.
+    pub(crate) fn count(&self, name: &str) -> i64 {
+        self.counts.get(name).copied().unwrap_or(0)
+    }
+
+    /// A distribution; `None` where the pass found no row.
+    pub(crate) fn spread(&self, name: &str) -> Option<&Spread> {
+        self.spreads.get(name).filter(|s| s.n > 0)
+    }
+}
+
+/// A bucket (`None`: the whole period) and a group (`None`: not grouped, or rows without one).
+pub(crate) type Cell = (Option<usize>, Option<String>);
+
+/// What one or more passes found.
+pub(crate) type Cells = HashMap<Cell, Aggregates>;
+
+/// The instant by which a row of a gold table belongs to a bucket.
+pub(crate) fn instant_column(table: &str) -> &'static str {
+    match table {
+        "shipments" => "known_at",
+        "causes" => "opened_at",
+        _ => "finished_at",
+    }
+}
+
+/// Rows of a gold table that a question asks about; `None` where there is no such table yet.
+pub(crate) fn asked_rows(
+    tables: &Tables,
+    table: &str,
+    selection: &Selection,
+    (from, to): (Instant, Instant),
+) -> Result<Option<DataFrame>, Error> {
+    let Some(frame) = tables.table(table)? else { return Ok(None) };
+    let at = || col(instant_column(table));
+    let mut filter = at().gt_eq(instant_literal(from)).and(at().lt(instant_literal(to)));
+    for expr in selection.filters(table) {
+        filter = filter.and(expr);
+    }
+    Ok(Some(frame.filter(filter)?))
+}
+
+/// An instant as gold keeps it.
+pub(crate) fn instant_literal(at: Instant) -> Expr {
+    lit(ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into())))
+}
+
+/// Runs the select lists of `metrics`, one pass a table.
+pub(crate) async fn measure(
+    tables: &Tables,
+    directory: &Directory,
+    selection: &Selection,
+    question: &Question,
+    buckets: &Buckets,
+    metrics: &[&Metric],
+    cut: Cut,
+) -> Result<Cells, Error> {
+    let mut names: Vec<&str> = metrics.iter().map(|m| m.table).collect();
+    names.sort_unstable();
+    names.dedup();
+    let passes = names.into_iter().map(|table| {
+        let lists: Vec<&str> = metrics.iter().filter(|m| m.table == table).map(|m| m.sql).collect();
+        pass(tables, directory, selection, question, buckets, table, lists, cut)
+    });
+    let mut cells = Cells::new();
+    for found in futures::future::try_join_all(passes).await? {
+        for (cell, aggregates) in found {
+            let into = cells.entry(cell).or_default();
+            into.counts.extend(aggregates.counts);
+            into.spreads.extend(aggregates.spreads);
+        }
+    }
+    Ok(cells)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call site, which names them all")]
+async fn pass(
+    tables: &Tables,
+    directory: &Directory,
+    selection: &Selection,
+    question: &Question,
+    buckets: &Buckets,
+    table: &str,
+    lists: Vec<&str>,
+    cut: Cut,
+) -> Result<Cells, Error> {
+    let edges = buckets.edges();
+    let period = (edges[0], edges[edges.len() - 1]);
+    let Some(rows) = asked_rows(tables, table, selection, period)? else { return Ok(Cells::new()) };
+    let at = col(instant_column(table));
+    let grouped = with_group(rows, tables, directory, question.group_by)?;
+    let mut frame = grouped.with_column("bucket", buckets.index_expr(at.clone()))?;
+    if table == "outcomes" {
+        let days = Buckets::new(period.0, period.1, BucketSize::Day, question.tz).map_err(|e| Error::period(&e))?;
+        frame = frame.with_column("day", days.index_expr(at))?;
+    }
+    // A session of its own for the view's name: passes over one snapshot run side by side.
+    let session = SessionContext::new_with_state(tables.session.state());
+    session.register_table("asked", frame.into_view())?;
+    let by = match cut {
+        Cut::Buckets => "bucket, key",
+        Cut::BucketsAndTotals => "grouping sets ((bucket, key), (key))",
+    };
+    let sql = format!("select bucket, key, {} from asked group by {by}", lists.join(",\n"));
+    let mut cells = Cells::new();
+    for batch in session.sql(&sql).await?.collect().await? {
+        read(&batch, &mut cells);
+    }
+    Ok(cells)
+}
+
+/// Adds the column `key`: the group of each row.
+pub(crate) fn with_group(
+    rows: DataFrame,
+    tables: &Tables,
+    directory: &Directory,
+    group_by: Option<GroupBy>,
+) -> Result<DataFrame, Error> {
+    let key = match group_by {
+        None => lit(ScalarValue::Utf8(None)),
+        Some(GroupBy::Team) => {
+            let teams = tables.session.read_batch(directory.team_batch()?)?;
+            let joined = rows.join(teams, JoinType::Left, &["service"], &["member"], None)?;
+            return Ok(joined.with_column("key", col("member_team"))?);
+        }
+        Some(other) => col(other.as_str()),
+    };
+    Ok(rows.with_column("key", key)?)
+}
+
+fn read(batch: &RecordBatch, cells: &mut Cells) {
+    let buckets = batch.column(0).as_any().downcast_ref::<Int32Array>();
+    let keys = batch.column(1).as_any().downcast_ref::<StringArray>();
+    for row in 0..batch.num_rows() {
+        let bucket = buckets.filter(|b| b.is_valid(row)).map(|b| b.value(row) as usize);
+        let key = keys.filter(|k| k.is_valid(row)).map(|k| k.value(row).to_owned());
+        let aggregates = cells.entry((bucket, key)).or_default();
+        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()).skip(2) {
+            match field.data_type() {
+                DataType::Int64 => {
+                    let counts: &Int64Array = column.as_primitive();
+                    aggregates.counts.insert(field.name().clone(), counts.value(row));
+                }
+                DataType::Struct(_) => {
+                    aggregates.spreads.insert(field.name().clone(), spread(column.as_struct(), row));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn spread(column: &StructArray, row: usize) -> Spread {
+    let n = column.column_by_name("n").map_or(0, |c| c.as_primitive::<arrow::datatypes::Int64Type>().value(row));
+    let number = |name: &str| {
+        let values: Option<&Float64Array> = column.column_by_name(name).and_then(|c| c.as_any().downcast_ref());
+        values.filter(|v| v.is_valid(row)).map(|v| v.value(row))
+    };
+    Spread {
+        n,
+        mean: number("mean"),
+        min: number("min"),
+        max: number("max"),
+        p25: number("p25"),
+        p50: number("p50"),
+        p75: number("p75"),
+        p90: number("p90"),
+        p95: number("p95"),
+        low: number("low"),
+        high: number("high"),
+    }
+}

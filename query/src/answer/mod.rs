@@ -1,0 +1,9 @@
+//! From a question to an answer: one plan over gold, then one flat row a bucket and group.
+
+pub(crate) mod directory;
+pub(crate) mod explain;
+pub(crate) mod frame;
+pub(crate) mod list;
+pub(crate) mod measure;
+pub(crate) mod page;
+pub(crate) mod series;

@@ -1,0 +1,255 @@
+//! A metric over time and by group, and all metrics at once.
+
+use std::collections::{BTreeSet, HashMap};
+
+use arrow::array::{Array, Int32Array, Int64Array, StringArray};
+use datafusion::prelude::col;
+use serde_json::{Value, json};
+
+use super::directory::{Directory, Selection};
+use super::frame::{Aggregates, Cell, Cells, Cut, asked_rows, measure, with_group};
+use super::measure::{self, Length};
+use crate::bucket::{BucketSize, Buckets};
+use crate::engine::{Error, Row};
+use crate::metric::{Kind, METRICS, Metric};
+use crate::question::{Compare, Question};
+use crate::statistics::{Shift, Sorted, hodges_lehmann, mann_whitney, newcombe, rate_ratio, verdict};
+use crate::tables::Tables;
+
+/// What an answer is made over.
+pub(crate) struct Over<'a> {
+    pub(crate) tables: &'a Tables,
+    pub(crate) directory: &'a Directory,
+    pub(crate) selection: &'a Selection,
+    pub(crate) question: &'a Question,
+}
+
+/// One metric: a row a bucket and group.
+pub(crate) async fn series(over: &Over<'_>, metric: &Metric) -> Result<Vec<Row>, Error> {
+    let question = over.question;
+    let cells = over.cells(&question.buckets, &[metric], Cut::Buckets).await?;
+    let keys = groups(question, over.selection, &cells);
+    let lengths = lengths(&question.buckets);
+    let before = match question.compare {
+        Compare::Nothing => None,
+        Compare::Previous => Some(Before::read(over, &[metric], question.size).await?),
+    };
+    let mut rows = Vec::with_capacity(keys.len() * lengths.len());
+    for (bucket, length) in lengths.iter().enumerate() {
+        for key in &keys {
+            let cell = (Some(bucket), key.clone());
+            let mut row = Row::new();
+            row.insert("time".into(), json!(question.buckets.label(bucket)));
+            if let Some(group_by) = question.group_by {
+                row.insert(group_by.as_str().into(), json!(key));
+            }
+            let aggregates = cells.get(&cell).cloned().unwrap_or_default();
+            row.extend(measure::row(metric, &aggregates, *length, question.pack.min_n));
+            if let Some(before) = &before {
+                row.extend(before.compare(metric, &cell, &aggregates, *length, question));
+            }
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// All metrics: a row each for the whole period, and their series.
+pub(crate) async fn summary(over: &Over<'_>) -> Result<(Vec<Row>, Vec<Row>), Error> {
+    let question = over.question;
+    let metrics: Vec<&Metric> = METRICS.iter().collect();
+    let cells = over.cells(&question.buckets, &metrics, Cut::BucketsAndTotals).await?;
+    let whole = Buckets::new(question.from, question.to, BucketSize::All, question.tz)
+        .expect("the question's own period was cut already");
+    let before = match question.compare {
+        Compare::Nothing => None,
+        Compare::Previous => Some(Before::read(over, &metrics, BucketSize::All).await?),
+    };
+    let length = lengths(&whole)[0];
+    let keys = groups(question, over.selection, &cells);
+    let mut totals = Vec::new();
+    for metric in &metrics {
+        for key in &keys {
+            let aggregates = cells.get(&(None, key.clone())).cloned().unwrap_or_default();
+            let mut row = Row::new();
+            row.insert("metric".into(), json!(metric.id));
+            row.insert("title".into(), json!(metric.title));
+            row.insert("unit".into(), json!(metric.unit));
+            row.insert("better".into(), json!(metric.better));
+            if let Some(group_by) = question.group_by {
+                row.insert(group_by.as_str().into(), json!(key));
+            }
+            row.extend(measure::row(metric, &aggregates, length, question.pack.min_n));
+            if let Some(before) = &before {
+                row.extend(before.compare(metric, &(Some(0), key.clone()), &aggregates, length, question));
+            }
+            totals.push(row);
+        }
+    }
+    let mut series = Vec::new();
+    for metric in &metrics {
+        for (bucket, length) in lengths_of(&question.buckets) {
+            for key in &keys {
+                let aggregates = cells.get(&(Some(bucket), key.clone())).cloned().unwrap_or_default();
+                let mut row = Row::new();
+                row.insert("metric".into(), json!(metric.id));
+                row.insert("time".into(), json!(question.buckets.label(bucket)));
+                if let Some(group_by) = question.group_by {
+                    row.insert(group_by.as_str().into(), json!(key));
+                }
+                row.extend(measure::row(metric, &aggregates, length, question.pack.min_n));
+                series.push(row);
+            }
+        }
+    }
+    Ok((totals, series))
+}
+
+impl Over<'_> {
+    async fn cells(&self, buckets: &Buckets, metrics: &[&Metric], cut: Cut) -> Result<Cells, Error> {
+        measure_cells(self, buckets, metrics, cut).await
+    }
+}
+
+async fn measure_cells(over: &Over<'_>, buckets: &Buckets, metrics: &[&Metric], cut: Cut) -> Result<Cells, Error> {
+    measure(over.tables, over.directory, over.selection, over.question, buckets, metrics, cut).await
+}
+
+/// Groups that have a row each: those found, and those asked for by name.
+fn groups(question: &Question, selection: &Selection, cells: &Cells) -> Vec<Option<String>> {
+    use crate::question::GroupBy;
+    let Some(group_by) = question.group_by else { return vec![None] };
+    let mut keys: BTreeSet<String> = cells.keys().filter_map(|(_, key)| key.clone()).collect();
+    match group_by {
+        GroupBy::Service if !question.filter.services.is_empty() => {
+            keys.extend(selection.services.iter().flatten().cloned());
+        }
+        GroupBy::Repository => keys.extend(selection.repositories.iter().cloned()),
+        GroupBy::Environment => keys.extend(selection.environments.iter().cloned()),
+        GroupBy::Service | GroupBy::Team => {}
+    }
+    keys.into_iter().map(Some).collect()
+}
+
+fn lengths(buckets: &Buckets) -> Vec<Length> {
+    let edges = buckets.edges();
+    (0..buckets.len())
+        .map(|bucket| {
+            let days = Buckets::new(edges[bucket], edges[bucket + 1], BucketSize::Day, buckets.tz());
+            Length { days: buckets.days(bucket), calendar_days: days.map_or(0, |d| d.len()) }
+        })
+        .collect()
+}
+
+fn lengths_of(buckets: &Buckets) -> impl Iterator<Item = (usize, Length)> {
+    lengths(buckets).into_iter().enumerate()
+}
+
+/// The period before: its aggregates, and for durations the values of both periods.
+struct Before {
+    cells: Cells,
+    lengths: Vec<Length>,
+    now: HashMap<(&'static str, Cell), Vec<i64>>,
+    then: HashMap<(&'static str, Cell), Vec<i64>>,
+}
+
+impl Before {
+    async fn read(over: &Over<'_>, metrics: &[&Metric], size: BucketSize) -> Result<Self, Error> {
+        let question = over.question;
+        let (from, to) = question.previous();
+        let then = Buckets::new(from, to, size, question.tz).map_err(|e| Error::period(&e))?;
+        let now = Buckets::new(question.from, question.to, size, question.tz).map_err(|e| Error::period(&e))?;
+        let mut before = Self {
+            cells: over.cells(&then, metrics, Cut::Buckets).await?,
+            lengths: lengths(&then),
+            now: HashMap::new(),
+            then: HashMap::new(),
+        };
+        for metric in metrics.iter().filter(|m| m.kind == Kind::Duration) {
+            values(over, metric, &now, &mut before.now).await?;
+            values(over, metric, &then, &mut before.then).await?;
+        }
+        Ok(before)
+    }
+
+    fn compare(&self, metric: &Metric, cell: &Cell, now: &Aggregates, length: Length, question: &Question) -> Row {
+        let nothing = Aggregates::default();
+        let then = self.cells.get(cell).unwrap_or(&nothing);
+        let then_length = cell.0.and_then(|b| self.lengths.get(b)).copied();
+        let measured = then_length.map(|l| measure::row(metric, then, l, question.pack.min_n));
+        let take = |key: &str| measured.as_ref().and_then(|r| r.get(key)).cloned().unwrap_or(Value::Null);
+        let (shift, p_value, scale) = self.shift(metric, cell, now, then, length, then_length);
+        let interval = shift.and_then(|s| s.interval);
+        let finite = |x: Option<f64>| json!(x.filter(|x| x.is_finite()).map(|x| x / scale));
+        let said = shift.map(|s| verdict(metric.better, &s));
+        [
+            ("previous_value", take("value")),
+            ("previous_n", take("n")),
+            ("verdict", json!(said)),
+            ("shift", finite(shift.map(|s| s.shift))),
+            ("shift_low", finite(interval.map(|i| i.low))),
+            ("shift_high", finite(interval.map(|i| i.high))),
+            ("p_value", json!(p_value)),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+    }
+
+    /// The change, its p where the test has one, and what its unit is divided by for the answer.
+    fn shift(
+        &self,
+        metric: &Metric,
+        cell: &Cell,
+        now: &Aggregates,
+        then: &Aggregates,
+        length: Length,
+        then_length: Option<Length>,
+    ) -> (Option<Shift>, Option<f64>, f64) {
+        let ((k, n), (then_k, then_n)) = (measure::counts(metric, now), measure::counts(metric, then));
+        match metric.kind {
+            Kind::Count => {
+                let ratio = then_length.and_then(|l| rate_ratio(k, length.days, then_k, l.days));
+                (ratio.as_ref().map(crate::statistics::RateRatio::change), ratio.as_ref().map(|r| r.p_value), 1.0)
+            }
+            Kind::Ratio => (newcombe(k, n, then_k, then_n), None, 1.0),
+            Kind::Duration => {
+                let sorted = |values: &HashMap<(&'static str, Cell), Vec<i64>>| {
+                    Sorted::from(values.get(&(metric.id, cell.clone())).cloned().unwrap_or_default())
+                };
+                let (now, then) = (sorted(&self.now), sorted(&self.then));
+                (hodges_lehmann(&now, &then), mann_whitney(&now, &then), 1000.0)
+            }
+        }
+    }
+}
+
+/// The durations that a metric's median is taken of.
+async fn values(
+    over: &Over<'_>,
+    metric: &Metric,
+    buckets: &Buckets,
+    into: &mut HashMap<(&'static str, Cell), Vec<i64>>,
+) -> Result<(), Error> {
+    let (column, filter) = match metric.table {
+        "shipments" => ("lead_ms", col("excluded").is_null()),
+        _ => ("recovery_ms", col("failed").and(col("recovery_ms").gt_eq(datafusion::prelude::lit(0_i64)))),
+    };
+    let period = (buckets.from(), buckets.to());
+    let Some(rows) = asked_rows(over.tables, metric.table, over.selection, period)? else { return Ok(()) };
+    let rows = rows.filter(filter.and(col(column).is_not_null()))?;
+    let grouped = with_group(rows, over.tables, over.directory, over.question.group_by)?;
+    let at = col(super::frame::instant_column(metric.table));
+    let numbered = grouped.with_column("bucket", buckets.index_expr(at))?;
+    for batch in numbered.select(vec![col("bucket"), col("key"), col(column)])?.collect().await? {
+        let bucket = batch.column(0).as_any().downcast_ref::<Int32Array>();
+        let keys = batch.column(1).as_any().downcast_ref::<StringArray>();
+        let Some(values) = batch.column(2).as_any().downcast_ref::<Int64Array>() else { continue };
+        for row in 0..batch.num_rows() {
+            let bucket = bucket.filter(|b| b.is_valid(row)).map(|b| b.value(row) as usize);
+            let key = keys.filter(|k| k.is_valid(row)).map(|k| k.value(row).to_owned());
+            into.entry((metric.id, (bucket, key))).or_default().push(values.value(row));
+        }
+    }
+    Ok(())
+}

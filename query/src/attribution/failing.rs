@@ -1,0 +1,336 @@
+//! incident → deployment, and from there: which deployments failed, when service was restored, and
+//! which deployments were rework. Every finding carries its rule and how sure it is.
+
+use chrono::TimeDelta;
+use dorado_lake::{Incident, Instant, Override, Tier, Verdict};
+
+use super::shipping::Shipped;
+use super::Attempt;
+use crate::catalog::{Catalog, ReworkRule};
+use crate::gold::{Cause, CauseRule, Confidence, FailureRule, Outcome};
+
+/// What the judgement of one service's deployments is made from.
+pub(crate) struct Evidence<'a> {
+    pub(crate) service: &'a str,
+    /// Successful production attempts in order of their finish.
+    pub(crate) successes: &'a [Attempt<'a>],
+    /// Attempts that ended without reaching production.
+    pub(crate) misses: &'a [Attempt<'a>],
+    /// Incidents that hit the service or name one of its deployments.
+    pub(crate) incidents: &'a [&'a Incident],
+    /// Standing overrides, in order of decision.
+    pub(crate) overrides: &'a [&'a Override],
+    pub(crate) shipped: &'a Shipped,
+    pub(crate) catalog: &'a Catalog,
+    /// How long before an incident a deployment may have finished to be its probable cause.
+    pub(crate) window: TimeDelta,
+}
+
+/// One reason to say that a success failed.
+struct Finding {
+    rule: FailureRule,
+    confidence: Confidence,
+    /// When the rollback or remediation finished; `None` where the reason is an incident or a person.
+    remedied_at: Option<Instant>,
+}
+
+/// Judges every attempt and attributes every incident.
+pub(crate) fn judge(evidence: &Evidence<'_>) -> (Vec<Outcome>, Vec<Cause>) {
+    let causes: Vec<Cause> = evidence.incidents.iter().filter_map(|i| evidence.cause(i)).collect();
+    let mut findings: Vec<Vec<Finding>> = evidence.successes.iter().map(|_| Vec::new()).collect();
+    let mut rework = evidence.flagged_rework();
+    evidence.find_remedies(&mut findings, &mut rework);
+    evidence.find_reverts(&mut findings, &mut rework);
+    evidence.find_overrides(&mut findings);
+    let outcomes = (0..evidence.successes.len())
+        .map(|number| evidence.outcome(number, &findings[number], &causes, rework[number].clone()))
+        .chain(evidence.misses.iter().map(|miss| evidence.row(miss)))
+        .collect();
+    (outcomes, causes)
+}
+
+impl Evidence<'_> {
+    /// The first rule that applies to an incident; `None` where it was not in production.
+    fn cause(&self, incident: &Incident) -> Option<Cause> {
+        let opened_at = incident.opened_at?;
+        let environment = incident.environment.as_deref();
+        if environment.is_some_and(|name| self.catalog.tier(name, None) != Tier::Production && !self.deploys_to(name)) {
+            return None;
+        }
+        let found = self
+            .by_override(incident)
+            .or_else(|| self.by_name(incident, opened_at).map(|a| (Some(a), CauseRule::Explicit)))
+            .or_else(|| self.by_remedy(incident).map(|a| (Some(a), CauseRule::Remediated)))
+            .or_else(|| self.by_proximity(incident, opened_at).map(|a| (Some(a), CauseRule::Proximity)));
+        let (attempt, rule) = found.unwrap_or((None, CauseRule::Unattributed));
+        Some(Cause {
+            service: self.service.to_owned(),
+            source: incident.source.clone(),
+            incident: incident.id.clone(),
+            title: incident.title.clone(),
+            severity: incident.severity.clone(),
+            opened_at,
+            resolved_at: incident.resolved_at,
+            deployment_source: attempt.map(|a| a.deployment.source.clone()),
+            deployment: attempt.map(|a| a.deployment.id.clone()),
+            rule,
+            confidence: match (attempt, rule) {
+                (None, _) => None,
+                (_, CauseRule::Proximity) => Some(Confidence::Probable),
+                _ => Some(Confidence::Confirmed),
+            },
+            url: incident.url.clone(),
+        })
+    }
+
+    fn deploys_to(&self, environment: &str) -> bool {
+        self.successes.iter().any(|a| a.deployment.environment == environment)
+    }
+
+    /// `Some((None, _))` where a person said that no deployment caused it. A verdict that names a deployment
+    /// nobody knows decides nothing.
+    fn by_override(&self, incident: &Incident) -> Option<(Option<&Attempt<'_>>, CauseRule)> {
+        let about = |o: &&&Override| o.incident.as_deref() == Some(incident.id.as_str());
+        let decided = self.overrides.iter().rev().filter(about).find_map(|o| match o.verdict {
+            Verdict::CausedBy => o.deployment.as_deref().and_then(|id| self.attempt(id)).map(Some),
+            Verdict::NotCaused => Some(None),
+            _ => None,
+        })?;
+        Some((decided, CauseRule::Override))
+    }
+
+    fn by_name(&self, incident: &Incident, opened_at: Instant) -> Option<&Attempt<'_>> {
+        let named = incident.caused_by.as_deref().and_then(|name| self.named(name, opened_at));
+        named.or_else(|| {
+            let change = incident.caused_by_change.as_deref()?;
+            self.shipped.success_of(change).map(|number| &self.successes[number])
+        })
+    }
+
+    /// A deployment by its id, else by its revision or version: the latest before `at`, else the first.
+    fn named(&self, name: &str, at: Instant) -> Option<&Attempt<'_>> {
+        if let Some(attempt) = self.attempt(name) {
+            return Some(attempt);
+        }
+        let of_name = |a: &&Attempt<'_>| {
+            let revision = a.deployment.revision.as_deref();
+            let abbreviated = name.len() >= 7 && revision.is_some_and(|r| r.starts_with(name));
+            abbreviated || revision == Some(name) || a.deployment.version.as_deref() == Some(name)
+        };
+        let before = self.successes.iter().rev().filter(of_name).find(|a| a.finished_at <= at);
+        before.or_else(|| self.successes.iter().find(|a| of_name(a)))
+    }
+
+    fn attempt(&self, id: &str) -> Option<&Attempt<'_>> {
+        self.successes.iter().chain(self.misses).find(|a| a.deployment.id == id)
+    }
+
+    fn by_remedy(&self, incident: &Incident) -> Option<&Attempt<'_>> {
+        let fixes = |a: &&Attempt<'_>| a.deployment.fixes_incident.as_deref() == Some(incident.id.as_str());
+        self.successes.iter().filter(fixes).find_map(|a| self.repaired_by(a))
+    }
+
+    /// The success that a deployment says it repairs.
+    fn repaired_by(&self, remedy: &Attempt<'_>) -> Option<&Attempt<'_>> {
+        let name = remedy.deployment.repairs.as_deref()?;
+        self.named(name, remedy.finished_at).filter(|a| a.reached && !std::ptr::eq(*a, remedy))
+    }
+
+    fn by_proximity(&self, incident: &Incident, opened_at: Instant) -> Option<&Attempt<'_>> {
+        let environment = incident.environment.as_deref().filter(|name| self.deploys_to(name));
+        let end = self.successes.partition_point(|a| a.finished_at <= opened_at);
+        let latest = self.successes[..end]
+            .iter()
+            .rev()
+            .find(|a| environment.is_none_or(|name| a.deployment.environment == name))?;
+        (opened_at - latest.finished_at <= self.window).then_some(latest)
+    }
+
+    fn number_of(&self, attempt: &Attempt<'_>) -> Option<usize> {
+        self.successes.iter().position(|a| std::ptr::eq(a, attempt))
+    }
+
+    fn flagged_rework(&self) -> Vec<Option<String>> {
+        let rule: &ReworkRule = self.catalog.rework_of(self.service);
+        self.successes
+            .iter()
+            .map(|a| {
+                let d = a.deployment;
+                match &d.flagged_by {
+                    Some(by) if d.is_hotfix || d.is_rollback => Some(by.clone()),
+                    _ if d.is_hotfix || d.is_rollback || d.is_unplanned => Some(String::from("flagged")),
+                    _ if d.fixes_incident.is_some() => Some(String::from("fixes_incident")),
+                    _ if rule.matches(d) => Some(String::from("name")),
+                    _ => None,
+                }
+            })
+            .collect()
+    }
+
+    /// Rollbacks, hotfixes and roll-forwards: what each repairs failed.
+    fn find_remedies(&self, findings: &mut [Vec<Finding>], rework: &mut [Option<String>]) {
+        let previous = self.previous_in_environment();
+        let back = self.goes_back();
+        for (number, remedy) in self.successes.iter().enumerate() {
+            let d = remedy.deployment;
+            let named = self.repaired_by(remedy).and_then(|a| self.number_of(a));
+            let by_name = self.catalog.rework_of(self.service).matches(d);
+            let (rule, confidence) = match (d.is_rollback, back[number], d.is_hotfix) {
+                (true, ..) => (FailureRule::RolledBack, Confidence::Confirmed),
+                (_, true, _) => (FailureRule::OlderRevision, Confidence::Confirmed),
+                (.., true) if d.flagged_by.is_some() => (FailureRule::PatchRelease, Confidence::Probable),
+                (.., true) if named.is_some() => (FailureRule::Remediated, Confidence::Confirmed),
+                (.., true) => (FailureRule::HotfixFollowed, Confidence::Probable),
+                _ if named.is_some() => (FailureRule::Remediated, Confidence::Confirmed),
+                _ if by_name => (FailureRule::HotfixFollowed, Confidence::Probable),
+                _ => continue,
+            };
+            // What names nothing repairs the success before it; a name that nobody knows blames nobody.
+            let unknown_name = d.repairs.is_some() && !d.is_rollback && !back[number];
+            let Some(failed) = named.or(previous[number].filter(|_| !unknown_name)) else { continue };
+            findings[failed].push(Finding { rule, confidence, remedied_at: Some(remedy.finished_at) });
+            rework[number].get_or_insert_with(|| String::from(if back[number] { "older_revision" } else { "remediation" }));
+        }
+        for (number, back) in back.iter().enumerate() {
+            if *back {
+                rework[number].get_or_insert_with(|| String::from("older_revision"));
+            }
+        }
+    }
+
+    /// Place of the success before each in its own environment.
+    fn previous_in_environment(&self) -> Vec<Option<usize>> {
+        let mut last = std::collections::HashMap::new();
+        self.successes
+            .iter()
+            .enumerate()
+            .map(|(number, a)| last.insert(a.deployment.environment.as_str(), number))
+            .collect()
+    }
+
+    /// Whether each success went back, in its environment, to a revision deployed before the one it replaced.
+    fn goes_back(&self) -> Vec<bool> {
+        let mut seen: std::collections::HashMap<&str, (std::collections::HashSet<&str>, Option<&str>)> =
+            std::collections::HashMap::new();
+        self.successes
+            .iter()
+            .map(|a| {
+                let d = a.deployment;
+                let (before, current) = seen.entry(d.environment.as_str()).or_default();
+                let Some(revision) = d.revision.as_deref().or(d.version.as_deref()) else {
+                    *current = None;
+                    return false;
+                };
+                let back = before.contains(revision) && current.is_some_and(|c| c != revision);
+                before.insert(revision);
+                *current = Some(revision);
+                back
+            })
+            .collect()
+    }
+
+    fn find_reverts(&self, findings: &mut [Vec<Finding>], rework: &mut [Option<String>]) {
+        for (failed, remedy) in &self.shipped.reverts {
+            let remedied_at = Some(self.successes[*remedy].finished_at);
+            findings[*failed].push(Finding {
+                rule: FailureRule::Reverted,
+                confidence: Confidence::Probable,
+                remedied_at,
+            });
+            rework[*remedy].get_or_insert_with(|| String::from("revert"));
+        }
+    }
+
+    fn find_overrides(&self, findings: &mut [Vec<Finding>]) {
+        for (number, attempt) in self.successes.iter().enumerate() {
+            match self.verdict_on(attempt) {
+                Some(Verdict::Failed) => findings[number].push(Finding {
+                    rule: FailureRule::Override,
+                    confidence: Confidence::Confirmed,
+                    remedied_at: None,
+                }),
+                Some(Verdict::NotFailed) => findings[number].clear(),
+                _ => {}
+            }
+        }
+    }
+
+    fn verdict_on(&self, attempt: &Attempt<'_>) -> Option<Verdict> {
+        let about = |o: &&&Override| o.deployment.as_deref() == Some(attempt.deployment.id.as_str());
+        self.overrides
+            .iter()
+            .rev()
+            .filter(about)
+            .map(|o| o.verdict)
+            .find(|v| matches!(v, Verdict::Failed | Verdict::NotFailed))
+    }
+
+    fn outcome(
+        &self,
+        number: usize,
+        findings: &[Finding],
+        causes: &[Cause],
+        rework: Option<String>,
+    ) -> Outcome {
+        let attempt = &self.successes[number];
+        let absolved = self.verdict_on(attempt) == Some(Verdict::NotFailed);
+        let incidents: Vec<&Cause> = causes.iter().filter(|c| !absolved && c.names(attempt.deployment)).collect();
+        let by_incident = incidents.iter().map(|c| (FailureRule::of_cause(c.rule), c.confidence));
+        let by_finding = findings.iter().map(|f| (f.rule, Some(f.confidence)));
+        // The strongest reason is the one shown; `FailureRule` is ordered by strength.
+        let reason = by_incident.chain(by_finding).filter_map(|(rule, c)| c.map(|c| (c, rule))).min();
+        let recovered_at = if incidents.is_empty() {
+            findings.iter().filter_map(|f| f.remedied_at).min()
+        } else if incidents.iter().all(|c| c.resolved_at.is_some()) {
+            incidents.iter().filter_map(|c| c.resolved_at).max()
+        } else {
+            None
+        };
+        let mut outcome = self.row(attempt);
+        outcome.failed = Some(reason.is_some());
+        outcome.confirmed = Some(reason.is_some_and(|(c, _)| c == Confidence::Confirmed));
+        outcome.failure_rule = reason.map(|(_, rule)| rule);
+        outcome.confidence = reason.map(|(c, _)| c);
+        outcome.recovered_at = recovered_at.filter(|_| reason.is_some());
+        outcome.recovery_ms = outcome.recovered_at.map(|at| (at - attempt.finished_at).num_milliseconds());
+        outcome.n_incidents = incidents.len() as i32;
+        outcome.rework = Some(rework.is_some());
+        outcome.rework_rule = rework;
+        let before = self.successes[..number]
+            .iter()
+            .rev()
+            .find(|a| a.deployment.environment == attempt.deployment.environment);
+        outcome.since_previous_ms = before.map(|b| (attempt.finished_at - b.finished_at).num_milliseconds());
+        outcome
+    }
+
+    fn row(&self, attempt: &Attempt<'_>) -> Outcome {
+        let d = attempt.deployment;
+        Outcome {
+            service: self.service.to_owned(),
+            environment: d.environment.clone(),
+            repository: d.repository.clone(),
+            team: d.team.clone(),
+            source: d.source.clone(),
+            deployment: d.id.clone(),
+            revision: d.revision.clone(),
+            version: d.version.clone(),
+            url: d.url.clone(),
+            status: d.status,
+            reached: attempt.reached,
+            started_at: attempt.started_at,
+            finished_at: attempt.finished_at,
+            failed: None,
+            confirmed: None,
+            failure_rule: None,
+            confidence: None,
+            recovered_at: None,
+            recovery_ms: None,
+            n_incidents: 0,
+            n_changes: 0,
+            rework: None,
+            rework_rule: None,
+            since_previous_ms: None,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! From versions to entities: the latest version of each key, whatever order the versions arrived in.
+//! Does not know what the entities mean.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use dorado_lake::{Change, Deployment, Incident, Override, PullRequest, Stamp, Stamped};
+
+/// The latest version of each deployment.
+pub(crate) fn deployments(versions: Vec<Stamped<Deployment>>) -> Vec<Deployment> {
+    latest(versions, |d| (d.source.clone(), d.id.clone()))
+}
+
+/// The latest version of each incident.
+pub(crate) fn incidents(versions: Vec<Stamped<Incident>>) -> Vec<Incident> {
+    latest(versions, |i| (i.source.clone(), i.id.clone()))
+}
+
+/// The latest version of each override.
+pub(crate) fn overrides(versions: Vec<Stamped<Override>>) -> Vec<Override> {
+    latest(versions, |o| (o.source.clone(), o.id.clone()))
+}
+
+/// The latest version of each pull request; a first review stays the first.
+pub(crate) fn pull_requests(versions: Vec<Stamped<PullRequest>>) -> Vec<PullRequest> {
+    by_key(versions, |p| (place(p.repository.as_ref(), p.service.as_ref()), p.id.clone()))
+        .into_iter()
+        .map(|mut versions| {
+            let first_review_at = versions.iter().filter_map(|v| v.fact.first_review_at).min();
+            let approved_at = versions.iter().filter_map(|v| v.fact.approved_at).min();
+            let commits = versions.iter().rev().find_map(|v| v.fact.commits.clone());
+            let mut last = take_last(&mut versions);
+            last.first_review_at = first_review_at;
+            last.approved_at = approved_at;
+            last.commits = last.commits.or(commits);
+            last
+        })
+        .collect()
+}
+
+/// Each commit once, whichever sources told it. A commit never changes, so what one source leaves out
+/// another may fill in; the one that knows the graph is asked first.
+pub(crate) fn changes(versions: Vec<Stamped<Change>>) -> Vec<Change> {
+    by_key(versions, |c| (place(c.repository.as_ref(), c.service.as_ref()), c.id.clone()))
+        .into_iter()
+        .map(|mut versions| {
+            versions.sort_by_key(|v| v.fact.parents.is_some());
+            let mut best = take_last(&mut versions);
+            while let Some(older) = versions.pop() {
+                fill(&mut best, older.fact);
+            }
+            best
+        })
+        .collect()
+}
+
+fn fill(into: &mut Change, from: Change) {
+    let Change {
+        repository,
+        service,
+        parents,
+        authored_at,
+        committed_at,
+        merged_at,
+        first_commit_at,
+        title,
+        author,
+        branch,
+        paths,
+        pull_request,
+        reverts,
+        cherry_pick_of,
+        url,
+        ..
+    } = from;
+    fn or<T>(slot: &mut Option<T>, other: Option<T>) {
+        if slot.is_none() {
+            *slot = other;
+        }
+    }
+    or(&mut into.repository, repository);
+    or(&mut into.service, service);
+    or(&mut into.parents, parents);
+    or(&mut into.authored_at, authored_at);
+    or(&mut into.committed_at, committed_at);
+    or(&mut into.merged_at, merged_at);
+    or(&mut into.first_commit_at, first_commit_at);
+    or(&mut into.title, title);
+    or(&mut into.author, author);
+    or(&mut into.branch, branch);
+    or(&mut into.paths, paths);
+    or(&mut into.pull_request, pull_request);
+    or(&mut into.reverts, reverts);
+    or(&mut into.cherry_pick_of, cherry_pick_of);
+    or(&mut into.url, url);
+    or(&mut into.deployment, from.deployment);
+}
+
+fn place(repository: Option<&String>, service: Option<&String>) -> String {
+    repository.or(service).cloned().unwrap_or_default()
+}
+
+fn latest<T: PartialEq, K: Eq + Hash>(versions: Vec<Stamped<T>>, key: impl Fn(&T) -> K) -> Vec<T> {
+    by_key(versions, key).into_iter().map(|mut versions| take_last(&mut versions)).collect()
+}
+
+/// Versions by key, oldest first. The same content again is a redelivery: it keeps the place of the
+/// first, so that an old record sent twice does not undo a newer one.
+fn by_key<T: PartialEq, K: Eq + Hash>(versions: Vec<Stamped<T>>, key: impl Fn(&T) -> K) -> Vec<Vec<Stamped<T>>> {
+    let mut places: HashMap<K, usize> = HashMap::with_capacity(versions.len());
+    let mut groups: Vec<Vec<Stamped<T>>> = Vec::with_capacity(versions.len());
+    for version in versions {
+        let place = *places.entry(key(&version.fact)).or_insert_with(|| {
+            groups.push(Vec::with_capacity(1));
+            groups.len() - 1
+        });
+        let group = &mut groups[place];
+        match group.iter_mut().find(|v| v.fact == version.fact) {
+            Some(same) => same.stamp = earlier(same.stamp, version.stamp),
+            None => group.push(version),
+        }
+    }
+    for group in &mut groups {
+        group.sort_by_key(|v| v.stamp);
+    }
+    groups
+}
+
+fn earlier(a: Stamp, b: Stamp) -> Stamp {
+    if b.arrival < a.arrival { b } else { a }
+}
+
+fn take_last<T>(versions: &mut Vec<Stamped<T>>) -> T {
+    versions.pop().expect("a group is made with its first version").fact
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn version(title: &str, clock: i64, arrival: i64) -> Stamped<Incident> {
+        Stamped {
+            fact: Incident { id: "i".into(), title: Some(title.into()), ..Incident::default() },
+            stamp: Stamp { clock: DateTime::from_timestamp(clock, 0).expect("in range"), arrival },
+        }
+    }
+
+    #[test]
+    fn the_sources_clock_decides_before_the_order_of_arrival() {
+        let found = incidents(vec![version("new", 20, 1), version("old", 10, 2)]);
+        assert_eq!(found[0].title.as_deref(), Some("new"));
+    }
+
+    #[test]
+    fn an_old_record_sent_again_does_not_undo_a_newer_one() {
+        let found = incidents(vec![version("a", 10, 1), version("b", 10, 2), version("a", 10, 3)]);
+        assert_eq!(found[0].title.as_deref(), Some("b"));
+    }
+}

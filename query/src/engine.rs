@@ -1,0 +1,335 @@
+//! Answers questions over a lake. Holds the catalogue, the directory of the current tables, and answers
+//! already given, which stand until a table changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SessionState;
+use datafusion::prelude::SessionConfig;
+use dorado_lake::{Instant, Lake};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::answer::directory::Directory;
+use crate::answer::series::Over;
+use crate::answer::{explain, list, series};
+use crate::bucket::bucket_of;
+use crate::catalog::Catalog;
+use crate::gold::{Cause, GoldRow, Outcome, Shipment, schema};
+use crate::metric::Metric;
+use crate::pack::PACKS;
+use crate::quantiles::distribution;
+use crate::question::{BadParameter, Question};
+use crate::refresh::{self, Refreshed};
+use crate::tables::Tables;
+
+/// One flat object of an answer.
+pub type Row = serde_json::Map<String, Value>;
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// Flat rows.
+    pub data: Vec<Row>,
+    /// Rows over time, where the answer has both totals and series.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<Vec<Row>>,
+    /// What the rows are: pack, parameters, table version, next cursor.
+    pub meta: Row,
+}
+
+/// Which list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum List {
+    /// Services.
+    Services,
+    /// Teams.
+    Teams,
+    /// Environments.
+    Environments,
+    /// Deployments.
+    Deployments,
+    /// Changes.
+    Changes,
+    /// Incidents.
+    Incidents,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Page {
+    /// Rows at most.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A parameter that only the data shows to be wrong.
+    #[error(transparent)]
+    BadParameter(#[from] BadParameter),
+    /// The lake cannot be read or written.
+    #[error("cannot use the lake")]
+    Lake(#[from] dorado_lake::Error),
+    /// A plan could not be run.
+    #[error("cannot compute the answer")]
+    Plan(#[from] datafusion::error::DataFusionError),
+    /// Columns did not fit together.
+    #[error("cannot put the answer's columns together")]
+    Columns(#[from] arrow::error::ArrowError),
+}
+
+impl Error {
+    /// A period that cannot be cut.
+    pub(crate) fn period(error: &crate::bucket::Error) -> Self {
+        Self::BadParameter(BadParameter {
+            parameter: "from",
+            value: String::new(),
+            problem: error.to_string(),
+            expected: "a later start or a larger bucket".into(),
+        })
+    }
+}
+
+/// Answers questions over a lake. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    lake: Lake,
+    catalog: Catalog,
+    state: SessionState,
+    directory: Mutex<Option<(u64, Arc<Directory>)>>,
+    answers: Mutex<Answers>,
+}
+
+/// Answers of one version of the tables.
+#[derive(Default)]
+struct Answers {
+    version: u64,
+    by_question: HashMap<String, Arc<Answer>>,
+}
+
+/// Answers kept at most.
+const ANSWERS_AT_MOST: usize = 2_000;
+
+impl Engine {
+    /// Makes sure that the gold tables exist, and is ready to answer.
+    ///
+    /// # Errors
+    /// The lake refuses the gold tables, as one that a newer Dorado wrote does.
+    pub async fn open(lake: Lake, catalog: Catalog) -> Result<Self, Error> {
+        lake.declare_gold(Shipment::TABLE, schema::<Shipment>()).await?;
+        lake.declare_gold(Outcome::TABLE, schema::<Outcome>()).await?;
+        lake.declare_gold(Cause::TABLE, schema::<Cause>()).await?;
+        let mut state = SessionStateBuilder::new().with_config(config()).with_default_features().build();
+        datafusion::execution::FunctionRegistry::register_udf(&mut state, Arc::new(bucket_of()))?;
+        datafusion::execution::FunctionRegistry::register_udaf(&mut state, Arc::new(distribution()))?;
+        let inner = Inner { lake, catalog, state, directory: Mutex::default(), answers: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The lake that is asked.
+    pub fn lake(&self) -> &Lake {
+        &self.inner.lake
+    }
+
+    /// Who is who.
+    pub fn catalog(&self) -> &Catalog {
+        &self.inner.catalog
+    }
+
+    /// Grows when any table changes.
+    pub fn table_version(&self) -> u64 {
+        self.inner.lake.snapshot().version()
+    }
+
+    /// Brings gold up to silver.
+    ///
+    /// # Errors
+    /// The lake cannot be read or written; gold then stays as it was.
+    pub async fn refresh(&self) -> Result<Refreshed, Error> {
+        let window = PACKS[0].window();
+        refresh::refresh(&self.tables(), &self.inner.lake, &self.inner.catalog, window).await
+    }
+
+    /// A metric over time, and by group.
+    ///
+    /// # Errors
+    /// A parameter that the data shows to be wrong, or tables that cannot be read.
+    pub async fn series(&self, metric: &'static Metric, question: &Question) -> Result<Arc<Answer>, Error> {
+        let key = format!("series {} {question:?}", metric.id);
+        self.kept(key, async |tables, directory| {
+            let selection = directory.select(&question.filter, &self.inner.catalog)?;
+            let over = Over { tables, directory, selection: &selection, question };
+            let data = series::series(&over, metric).await?;
+            let mut meta = self.meta(tables, directory, question);
+            describe(metric, &mut meta);
+            Ok(Answer { data, series: None, meta })
+        })
+        .await
+    }
+
+    /// All metrics for the whole period, and their series.
+    ///
+    /// # Errors
+    /// As [`Engine::series`].
+    pub async fn summary(&self, question: &Question) -> Result<Arc<Answer>, Error> {
+        self.kept(format!("summary {question:?}"), async |tables, directory| {
+            let selection = directory.select(&question.filter, &self.inner.catalog)?;
+            let over = Over { tables, directory, selection: &selection, question };
+            let (data, rows) = series::summary(&over).await?;
+            Ok(Answer { data, series: Some(rows), meta: self.meta(tables, directory, question) })
+        })
+        .await
+    }
+
+    /// What is behind a metric's value for the whole period.
+    ///
+    /// # Errors
+    /// As [`Engine::series`], and a cursor that is none.
+    pub async fn explain(
+        &self,
+        metric: &'static Metric,
+        question: &Question,
+        page: &Page,
+    ) -> Result<Arc<Answer>, Error> {
+        let key = format!("explain {} {question:?} {page:?}", metric.id);
+        self.kept(key, async |tables, directory| {
+            let whole = question.whole();
+            let selection = directory.select(&whole.filter, &self.inner.catalog)?;
+            let over = Over { tables, directory, selection: &selection, question: &whole };
+            let total = series::series(&over, metric).await?.into_iter().next().unwrap_or_default();
+            let excluded = explain::excluded(&over, metric).await?;
+            let rows = explain::rows(&over, metric, page).await?;
+            let mut meta = self.meta(tables, directory, question);
+            describe(metric, &mut meta);
+            meta.insert("definition".into(), json!(metric.definition));
+            meta.insert("rule_notes".into(), json!(metric.choices));
+            meta.extend(total.into_iter().filter(|(key, _)| key != "time"));
+            let reasons: Vec<Value> =
+                excluded.iter().map(|(reason, n)| json!({ "reason": reason, "n": n })).collect();
+            meta.insert("excluded".into(), json!(reasons));
+            meta.insert("next_cursor".into(), json!(rows.next_cursor));
+            Ok(Answer { data: rows.rows, series: None, meta })
+        })
+        .await
+    }
+
+    /// One page of a list.
+    ///
+    /// # Errors
+    /// As [`Engine::explain`].
+    pub async fn list(&self, list: List, question: &Question, page: &Page) -> Result<Arc<Answer>, Error> {
+        let key = format!("list {list:?} {question:?} {page:?}");
+        self.kept(key, async |tables, directory| {
+            // Lists show every environment, so that a filter by one need not be a production one.
+            let names = crate::question::Filter { environments: std::collections::BTreeSet::new(), ..question.filter.clone() };
+            let mut selection = directory.select(&names, &self.inner.catalog)?;
+            selection.environments.clone_from(&question.filter.environments);
+            let over = Over { tables, directory, selection: &selection, question };
+            let rows = list::list(&over, &self.inner.catalog, list, page).await?;
+            let mut meta = self.meta(tables, directory, question);
+            meta.insert("next_cursor".into(), json!(rows.next_cursor));
+            Ok(Answer { data: rows.rows, series: None, meta })
+        })
+        .await
+    }
+
+    fn tables(&self) -> Tables {
+        Tables::new(&self.inner.state, &self.inner.lake)
+    }
+
+    /// The answer kept for this version of the tables, or a new one.
+    async fn kept(
+        &self,
+        key: String,
+        make: impl AsyncFnOnce(&Tables, &Directory) -> Result<Answer, Error>,
+    ) -> Result<Arc<Answer>, Error> {
+        let tables = self.tables();
+        let version = tables.snapshot.version();
+        if let Some(answer) = self.answers().of(version).get(&key) {
+            return Ok(Arc::clone(answer));
+        }
+        let directory = self.directory(&tables).await?;
+        let answer = Arc::new(make(&tables, &directory).await?);
+        let mut answers = self.answers();
+        let kept = answers.of(version);
+        if kept.len() >= ANSWERS_AT_MOST {
+            kept.clear();
+        }
+        kept.insert(key, Arc::clone(&answer));
+        Ok(answer)
+    }
+
+    fn answers(&self) -> std::sync::MutexGuard<'_, Answers> {
+        self.inner.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn directory(&self, tables: &Tables) -> Result<Arc<Directory>, Error> {
+        let version = tables.snapshot.version();
+        let known = || self.inner.directory.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, directory)) = known().as_ref().filter(|(v, _)| *v == version) {
+            return Ok(Arc::clone(directory));
+        }
+        let directory = Arc::new(Directory::read(tables, &self.inner.lake, &self.inner.catalog).await?);
+        *known() = Some((version, Arc::clone(&directory)));
+        Ok(directory)
+    }
+
+    fn meta(&self, tables: &Tables, directory: &Directory, question: &Question) -> Row {
+        let time = |at: Instant| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+        let (previous_from, previous_to) = question.previous();
+        let complete = tables.snapshot.gold_through() >= tables.snapshot.silver_through();
+        let pairs = [
+            ("pack", json!(question.pack.id)),
+            ("parameters", json!(question.pack)),
+            ("bucket", json!(question.size)),
+            ("tz", json!(question.tz.name())),
+            ("from", json!(time(question.from))),
+            ("to", json!(time(question.to))),
+            ("previous_from", json!(time(previous_from))),
+            ("previous_to", json!(time(previous_to))),
+            ("table_version", json!(tables.snapshot.version())),
+            ("complete", json!(complete)),
+            ("complete_through", json!(directory.complete_through.map(time))),
+            ("unknown", json!(directory.unknown(&question.filter, &self.inner.catalog))),
+        ];
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+}
+
+impl Answers {
+    fn of(&mut self, version: u64) -> &mut HashMap<String, Arc<Answer>> {
+        if self.version != version {
+            self.version = version;
+            self.by_question.clear();
+        }
+        &mut self.by_question
+    }
+}
+
+fn describe(metric: &Metric, meta: &mut Row) {
+    meta.insert("metric".into(), json!(metric.id));
+    meta.insert("title".into(), json!(metric.title));
+    meta.insert("unit".into(), json!(metric.unit));
+    meta.insert("better".into(), json!(metric.better));
+}
+
+fn config() -> SessionConfig {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let mut config = SessionConfig::new().with_target_partitions(cores.min(4)).with_information_schema(false);
+    let parquet = &mut config.options_mut().execution.parquet;
+    // One service of two thousand: most rows of a file are passed over before they are decoded.
+    parquet.pushdown_filters = true;
+    parquet.reorder_filters = true;
+    // One string type, as in the files.
+    parquet.schema_force_view_types = false;
+    config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+    config
+}

@@ -1,0 +1,408 @@
+//! Gold brought up to silver: which services the new facts touch, their rows made again from facts, and
+//! only the months written whose rows differ. The same whether one event came or ten million.
+
+mod incidents;
+mod touched;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
+use chrono::TimeDelta;
+use datafusion::prelude::{Expr, col, lit};
+use dorado_lake::{
+    Change, Deployment, GoldChange, Incident, Lake, Override, PullRequest, Verdict,
+};
+use tracing::info;
+
+use crate::attribution::{Candidates, ServiceFacts, ServiceGold, attribute, history};
+use crate::catalog::Catalog;
+use crate::engine::Error;
+use crate::gold::{Cause, GoldRow, Outcome, Shipment, schema, to_batch};
+use crate::tables::{Tables, among};
+
+use incidents::IncidentsByService;
+
+/// Changes that are held in memory at once; more are done in several goes.
+const CHANGES_AT_ONCE: u64 = 1_000_000;
+
+/// What a refresh did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Services whose rows were made again.
+    pub n_services: usize,
+    /// Months of gold tables that were written, as `outcomes/2026-11`.
+    pub months: BTreeSet<String>,
+}
+
+/// Brings gold up to silver.
+pub(crate) async fn refresh(
+    tables: &Tables,
+    lake: &Lake,
+    catalog: &Catalog,
+    window: TimeDelta,
+) -> Result<Refreshed, Error> {
+    let (done, through) = (tables.snapshot.gold_through(), tables.snapshot.silver_through());
+    if done >= through {
+        return Ok(Refreshed::default());
+    }
+    let surroundings = Surroundings::read(tables).await?;
+    let touched = touched::services(tables, catalog, &surroundings, done).await?;
+    let mut made = Made::default();
+    for services in portions(tables, catalog, &surroundings, &touched).await? {
+        let facts = PortionFacts::read(tables, catalog, &surroundings, &services).await?;
+        let incidents =
+            IncidentsByService::read(tables, catalog, &surroundings, &services, &facts.deployments).await?;
+        made.take(facts.attribute(catalog, &surroundings.overrides, &incidents, &services, window));
+    }
+    let mut gold = Vec::new();
+    let mut months = BTreeSet::new();
+    made.changes::<Shipment>(made.shipments.clone(), tables, &touched, &mut gold).await?;
+    made.changes::<Outcome>(made.outcomes.clone(), tables, &touched, &mut gold).await?;
+    made.changes::<Cause>(made.causes.clone(), tables, &touched, &mut gold).await?;
+    for change in &gold {
+        months.extend(change.months.keys().map(|month| format!("{}/{month}", change.table)));
+    }
+    lake.publish(gold, through).await?;
+    info!(n_services = touched.len(), n_months = months.len(), through, "gold is up to date");
+    Ok(Refreshed { n_services: touched.len(), months })
+}
+
+/// What is small enough to be read whole: incidents, overrides, and which service lives where.
+pub(crate) struct Surroundings {
+    pub(crate) incidents: Vec<Incident>,
+    pub(crate) overrides: Vec<Override>,
+    /// Names by which deployments call a service and a repository, each pair once.
+    pub(crate) homes: Vec<(Option<String>, Option<String>)>,
+}
+
+impl Surroundings {
+    async fn read(tables: &Tables) -> Result<Self, Error> {
+        let incidents = history::incidents(tables.facts::<Incident>(None).await?);
+        let mut overrides = history::overrides(tables.facts::<Override>(None).await?);
+        overrides.retain(|o| o.verdict != Verdict::Withdrawn);
+        overrides.sort_by(|a, b| (a.decided_at, &a.source, &a.id).cmp(&(b.decided_at, &b.source, &b.id)));
+        let mut homes = Vec::new();
+        if let Some(deployments) = tables.table("deployments")? {
+            let pairs = deployments.select(vec![col("service"), col("repository")])?.distinct()?.collect().await?;
+            for batch in pairs {
+                let (services, repositories) = (texts(&batch, "service"), texts(&batch, "repository"));
+                homes.extend((0..batch.num_rows()).map(|i| (text_at(services, i), text_at(repositories, i))));
+            }
+        }
+        Ok(Self { incidents, overrides, homes })
+    }
+
+    /// The service that each pair of names means.
+    pub(crate) fn home_services<'a>(
+        &'a self,
+        catalog: &'a Catalog,
+    ) -> impl Iterator<Item = (String, Option<&'a String>)> + 'a {
+        self.homes.iter().filter_map(|(service, repository)| {
+            let deployment =
+                Deployment { service: service.clone(), repository: repository.clone(), ..Deployment::default() };
+            Some((catalog.service_of(&deployment)?, repository.as_ref()))
+        })
+    }
+
+    /// Repositories that a service is built from, by its deployments and by configuration.
+    pub(crate) fn repositories(&self, catalog: &Catalog) -> HashMap<String, BTreeSet<String>> {
+        let mut found: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for (service, repository) in self.home_services(catalog) {
+            let entry = found.entry(service).or_default();
+            entry.extend(repository.cloned());
+        }
+        for service in &catalog.services {
+            found.entry(service.name.clone()).or_default().extend(service.repositories.iter().cloned());
+        }
+        found
+    }
+}
+
+/// Services in order of their name, cut so that each portion's changes fit in memory.
+async fn portions(
+    tables: &Tables,
+    catalog: &Catalog,
+    surroundings: &Surroundings,
+    touched: &BTreeSet<String>,
+) -> Result<Vec<BTreeSet<String>>, Error> {
+    let sizes = touched::changes_by_service(tables, catalog, surroundings).await?;
+    let mut portions: Vec<BTreeSet<String>> = Vec::new();
+    let mut size = u64::MAX;
+    for service in touched {
+        let n = sizes.get(service).copied().unwrap_or(0) + 1;
+        if size.saturating_add(n) > CHANGES_AT_ONCE {
+            portions.push(BTreeSet::new());
+            size = 0;
+        }
+        size += n;
+        portions.last_mut().expect("one was just pushed").insert(service.clone());
+    }
+    Ok(portions)
+}
+
+/// The facts of some services.
+struct PortionFacts {
+    deployments: Vec<Deployment>,
+    changes: Vec<Change>,
+    pull_requests: Vec<PullRequest>,
+    repositories: HashMap<String, BTreeSet<String>>,
+}
+
+impl PortionFacts {
+    async fn read(
+        tables: &Tables,
+        catalog: &Catalog,
+        surroundings: &Surroundings,
+        services: &BTreeSet<String>,
+    ) -> Result<Self, Error> {
+        let repositories = surroundings.repositories(catalog);
+        let mut names: BTreeSet<String> = services.clone();
+        for entry in catalog.services.iter().filter(|s| services.contains(&s.name)) {
+            names.extend(entry.aliases.iter().cloned());
+        }
+        let mut places: BTreeSet<String> =
+            services.iter().filter_map(|s| repositories.get(s)).flatten().cloned().collect();
+        places.extend(touched::repositories_by_name(tables, catalog, services).await?);
+        let about = |lonely: Expr| {
+            let named = among("service", &names);
+            if places.is_empty() { named } else { named.or(among("repository", &places).and(lonely)) }
+        };
+        // A deployment in a shared repository that names another service is not ours.
+        let deployments = tables.facts::<Deployment>(Some(about(col("service").is_null()))).await?;
+        let changes = tables.facts::<Change>(Some(about(lit(true)))).await?;
+        let pull_requests = tables.facts::<PullRequest>(Some(about(lit(true)))).await?;
+        Ok(Self {
+            deployments: history::deployments(deployments),
+            changes: history::changes(changes),
+            pull_requests: history::pull_requests(pull_requests),
+            repositories,
+        })
+    }
+
+    fn attribute(
+        &self,
+        catalog: &Catalog,
+        overrides: &[Override],
+        incidents: &IncidentsByService<'_>,
+        services: &BTreeSet<String>,
+        window: TimeDelta,
+    ) -> ServiceGold {
+        let mut by_service: HashMap<String, Vec<&Deployment>> = HashMap::new();
+        for deployment in &self.deployments {
+            if let Some(service) = catalog.service_of(deployment) {
+                by_service.entry(service).or_default().push(deployment);
+            }
+        }
+        let places = Places::new(self, catalog);
+        let overrides: Vec<&Override> = overrides.iter().collect();
+        let mut shared: Option<(PlacesKey, Candidates<'_>)> = None;
+        let mut gold = ServiceGold::default();
+        for service in services {
+            let deployments = by_service.remove(service).unwrap_or_default();
+            let key = places.key(service, self.repositories.get(service));
+            if shared.as_ref().is_none_or(|(k, _)| *k != key) {
+                let (changes, pull_requests) = places.of(&key);
+                shared = Some((key, Candidates::new(changes, pull_requests)));
+            }
+            let (_, candidates) = shared.as_ref().expect("it was just made");
+            let facts = ServiceFacts {
+                service,
+                incidents: incidents.of(service),
+                deployments,
+                candidates,
+                overrides: &overrides,
+            };
+            let ServiceGold { shipments, outcomes, causes } = attribute(&facts, catalog, window);
+            gold.shipments.extend(shipments);
+            gold.outcomes.extend(outcomes);
+            gold.causes.extend(causes);
+        }
+        gold
+    }
+}
+
+/// Where a service's changes are found: services of one repository share their candidates.
+type PlacesKey = (BTreeSet<String>, Option<String>);
+
+struct Places<'a> {
+    by_repository: HashMap<&'a str, Vec<&'a Change>>,
+    by_service: HashMap<String, Vec<&'a Change>>,
+    requests_by_repository: HashMap<&'a str, Vec<&'a PullRequest>>,
+    requests_by_service: HashMap<String, Vec<&'a PullRequest>>,
+    default_repositories: HashMap<String, BTreeSet<String>>,
+}
+
+impl<'a> Places<'a> {
+    fn new(facts: &'a PortionFacts, catalog: &Catalog) -> Self {
+        let mut places = Self {
+            by_repository: HashMap::new(),
+            by_service: HashMap::new(),
+            requests_by_repository: HashMap::new(),
+            requests_by_service: HashMap::new(),
+            default_repositories: HashMap::new(),
+        };
+        for change in &facts.changes {
+            match (&change.service, &change.repository) {
+                (Some(service), _) => {
+                    places.by_service.entry(catalog.canonical(service).to_owned()).or_default().push(change);
+                }
+                (None, Some(repository)) => places.by_repository.entry(repository).or_default().push(change),
+                (None, None) => {}
+            }
+        }
+        for request in &facts.pull_requests {
+            match (&request.service, &request.repository) {
+                (Some(service), _) => {
+                    let service = catalog.canonical(service).to_owned();
+                    places.requests_by_service.entry(service).or_default().push(request);
+                }
+                (None, Some(repository)) => {
+                    places.requests_by_repository.entry(repository).or_default().push(request);
+                }
+                (None, None) => {}
+            }
+        }
+        for repository in places.by_repository.keys() {
+            for service in catalog.services_of_repository(repository) {
+                places.default_repositories.entry(service).or_default().insert((*repository).to_owned());
+            }
+        }
+        places
+    }
+
+    fn key(&self, service: &str, told: Option<&BTreeSet<String>>) -> PlacesKey {
+        let mut repositories = told.cloned().unwrap_or_default();
+        if repositories.is_empty() {
+            repositories = self.default_repositories.get(service).cloned().unwrap_or_default();
+        }
+        let own = self.by_service.contains_key(service) || self.requests_by_service.contains_key(service);
+        (repositories, own.then(|| service.to_owned()))
+    }
+
+    fn of(&self, (repositories, service): &PlacesKey) -> (Vec<&'a Change>, Vec<&'a PullRequest>) {
+        let service = service.as_deref().unwrap_or_default();
+        let mut changes: Vec<&Change> = self.by_service.get(service).cloned().unwrap_or_default();
+        let mut requests: Vec<&PullRequest> = self.requests_by_service.get(service).cloned().unwrap_or_default();
+        for repository in repositories {
+            changes.extend(self.by_repository.get(repository.as_str()).into_iter().flatten());
+            requests.extend(self.requests_by_repository.get(repository.as_str()).into_iter().flatten());
+        }
+        // Told by the service and by the repository is told once. Sorted, so that every run is the same.
+        changes.sort_by(|a, b| (&a.id, a.parents.is_none()).cmp(&(&b.id, b.parents.is_none())));
+        changes.dedup_by(|a, b| a.id == b.id);
+        requests.sort_by(|a, b| (&a.repository, &a.id).cmp(&(&b.repository, &b.id)));
+        (changes, requests)
+    }
+}
+
+/// Gold rows by table and month, batch by batch in order of service.
+#[derive(Default)]
+struct Made {
+    shipments: BTreeMap<String, Vec<RecordBatch>>,
+    outcomes: BTreeMap<String, Vec<RecordBatch>>,
+    causes: BTreeMap<String, Vec<RecordBatch>>,
+}
+
+impl Made {
+    fn take(&mut self, gold: ServiceGold) {
+        by_month(gold.shipments, &mut self.shipments);
+        by_month(gold.outcomes, &mut self.outcomes);
+        by_month(gold.causes, &mut self.causes);
+    }
+
+    /// The months of one table whose rows differ from what is there.
+    async fn changes<T: GoldRow>(
+        &self,
+        made: BTreeMap<String, Vec<RecordBatch>>,
+        tables: &Tables,
+        touched: &BTreeSet<String>,
+        into: &mut Vec<GoldChange>,
+    ) -> Result<(), Error> {
+        let schema = schema::<T>();
+        let mut had: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
+        for batch in tables.rows(T::TABLE, Some(among("service", touched))).await? {
+            split_months(&batch, &schema, &mut had)?;
+        }
+        let mut months = BTreeMap::new();
+        let all: BTreeSet<&String> = made.keys().chain(had.keys()).collect();
+        for month in all {
+            let new = sorted::<T>(made.get(month).map_or(&[], Vec::as_slice))?;
+            let old = sorted::<T>(had.get(month).map_or(&[], Vec::as_slice))?;
+            if new == old {
+                continue;
+            }
+            let others = col("month").eq(lit(month.as_str())).and(!among("service", touched));
+            let mut rest: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
+            for batch in tables.rows(T::TABLE, Some(others)).await? {
+                split_months(&batch, &schema, &mut rest)?;
+            }
+            let mut whole = rest.remove(month).unwrap_or_default();
+            whole.push(new);
+            months.insert(month.clone(), sorted::<T>(&whole)?);
+        }
+        if !months.is_empty() {
+            into.push(GoldChange { table: T::TABLE, months });
+        }
+        Ok(())
+    }
+}
+
+fn by_month<T: GoldRow>(rows: Vec<T>, into: &mut BTreeMap<String, Vec<RecordBatch>>) {
+    let mut months: BTreeMap<String, Vec<T>> = BTreeMap::new();
+    for row in rows {
+        months.entry(row.at().format("%Y-%m").to_string()).or_default().push(row);
+    }
+    for (month, rows) in months {
+        into.entry(month).or_default().push(to_batch(&rows));
+    }
+}
+
+/// Rows as they are read back, by their month and with the table's own columns only.
+fn split_months(
+    batch: &RecordBatch,
+    schema: &arrow::datatypes::SchemaRef,
+    into: &mut BTreeMap<String, Vec<RecordBatch>>,
+) -> Result<(), Error> {
+    let month_column = arrow::compute::cast(
+        batch.column_by_name("month").expect("every table has its partition column"),
+        &arrow::datatypes::DataType::Utf8,
+    )?;
+    let months = month_column.as_any().downcast_ref::<StringArray>().expect("it was just cast");
+    let names: BTreeSet<&str> = months.iter().flatten().collect();
+    for name in names {
+        let mask = months.iter().map(|m| Some(m == Some(name))).collect();
+        let rows = arrow::compute::filter_record_batch(batch, &mask)?;
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| {
+                let column = rows.column_by_name(field.name()).expect("gold tables have the columns of their schema");
+                arrow::compute::cast(column, field.data_type())
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        into.entry(name.to_owned()).or_default().push(RecordBatch::try_new(Arc::clone(schema), columns)?);
+    }
+    Ok(())
+}
+
+fn sorted<T: GoldRow>(batches: &[RecordBatch]) -> Result<RecordBatch, Error> {
+    let whole = concat_batches(&schema::<T>(), batches)?;
+    let columns: Vec<SortColumn> = T::ORDER
+        .iter()
+        .map(|name| SortColumn {
+            values: Arc::clone(whole.column_by_name(name).expect("the order is over own columns")),
+            options: None,
+        })
+        .collect();
+    Ok(take_record_batch(&whole, &lexsort_to_indices(&columns, None)?)?)
+}
+
+fn texts<'a>(batch: &'a RecordBatch, column: &str) -> Option<&'a StringArray> {
+    batch.column_by_name(column)?.as_any().downcast_ref()
+}
+
+fn text_at(column: Option<&StringArray>, row: usize) -> Option<String> {
+    column.filter(|c| c.is_valid(row)).map(|c| c.value(row).to_owned())
+}

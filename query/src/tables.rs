@@ -1,0 +1,50 @@
+//! Sessions over one snapshot of the lake: every table under its name, our own functions known.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::Result;
+use datafusion::execution::context::SessionState;
+use datafusion::prelude::{Expr, SessionContext, col, lit};
+use dorado_lake::{Lake, Row, Snapshot, Stamped};
+
+/// One snapshot, ready to be asked.
+pub(crate) struct Tables {
+    pub(crate) session: SessionContext,
+    pub(crate) snapshot: Arc<Snapshot>,
+}
+
+impl Tables {
+    /// The lake as it is now.
+    pub(crate) fn new(state: &SessionState, lake: &Lake) -> Self {
+        let session = SessionContext::new_with_state(state.clone());
+        lake.register(&session);
+        Self { session, snapshot: lake.snapshot() }
+    }
+
+    /// A table's rows; `None` where the table does not exist yet.
+    pub(crate) fn table(&self, name: &str) -> Result<Option<DataFrame>> {
+        self.snapshot.table(name).map(|provider| self.session.read_table(provider)).transpose()
+    }
+
+    /// Rows of a table that pass a filter.
+    pub(crate) async fn rows(&self, name: &str, filter: Option<Expr>) -> Result<Vec<RecordBatch>> {
+        let Some(mut frame) = self.table(name)? else { return Ok(Vec::new()) };
+        if let Some(filter) = filter {
+            frame = frame.filter(filter)?;
+        }
+        frame.collect().await
+    }
+
+    /// Facts of a silver table that pass a filter, all versions.
+    pub(crate) async fn facts<T: Row>(&self, filter: Option<Expr>) -> Result<Vec<Stamped<T>>> {
+        let batches = self.rows(T::TABLE, filter).await?;
+        Ok(batches.iter().flat_map(T::from_batch).collect())
+    }
+}
+
+/// `column in (values)`.
+pub(crate) fn among<'a>(column: &str, values: impl IntoIterator<Item = &'a String>) -> Expr {
+    col(column).in_list(values.into_iter().map(|v| lit(v.as_str())).collect(), false)
+}
