@@ -1,0 +1,106 @@
+// How values are written: a number and a unit that a person would say. Unknown is a dash, never a zero.
+
+import type { Cell, Format } from './panels';
+
+const MINUTE = 60;
+const HOUR = 3600;
+const DAY = 86_400;
+
+const SIZES: Record<string, number> = { min: MINUTE, h: HOUR, days: DAY };
+
+export interface Written {
+  number: string;
+  unit: string;
+}
+
+export const UNKNOWN = '–';
+
+/** `2.3` and `days`. A unit without a space before it starts with `/`. */
+export function write(value: number, format: Format): Written {
+  if (format === 'duration') return duration(value);
+  if (format === 'rate') return { number: percent(value), unit: '%' };
+  if (format === 'frequency') return frequency(value);
+  return { number: count(value), unit: '' };
+}
+
+/** `2.3 days`; a dash for unknown. */
+export function text(value: number | null | undefined, format: Format): string {
+  if (value === null || value === undefined) return UNKNOWN;
+  return join(write(value, format));
+}
+
+/** `1.9–2.6 days`: both ends in the unit of `like`, the number that they are about, where they fit in it. */
+export function range(low: number, high: number, format: Format, like = high): string {
+  const [a, b] = [write(low, format), write(high, format)];
+  const { unit } = write(like, format);
+  const size = SIZES[unit];
+  const fits = (value: number) => size !== undefined && Math.abs(value) >= size / 5 && Math.abs(value) < size * 1000;
+  const dash = low < 0 || high < 0 ? ' to ' : '–';
+  if (a.unit === b.unit && b.unit === unit) return join({ number: `${a.number}${dash}${b.number}`, unit });
+  if (size && fits(low) && fits(high)) return join({ number: `${few(low / size)}${dash}${few(high / size)}`, unit });
+  if (a.unit === b.unit) return join({ number: `${a.number}${dash}${b.number}`, unit: a.unit });
+  return `${join(a)} – ${join(b)}`;
+}
+
+export function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** Date and time in the view's zone: `2 Nov 2026, 14:05`. */
+export function instant(value: string, zone: string): string {
+  const date = new Date(value);
+  if (Number.isNaN(date.getTime())) return value;
+  return new Intl.DateTimeFormat('en-GB', {
+    timeZone: zone,
+    day: 'numeric',
+    month: 'short',
+    year: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+  }).format(date);
+}
+
+/** A cell of a table of rows; links and rules are the table's own affair. */
+export function cell(value: unknown, format: Cell, zone: string): string {
+  if (value === null || value === undefined || value === '') return UNKNOWN;
+  if (format === 'instant') return instant(String(value), zone);
+  if (format === 'duration') return text(Number(value), 'duration');
+  if (format === 'yes-no') return value ? 'Yes' : 'No';
+  return String(value);
+}
+
+/** `incident_window_seconds` as `incident window seconds`. */
+export function words(id: string): string {
+  return id.replaceAll(/[_-]/g, ' ');
+}
+
+function duration(seconds: number): Written {
+  const size = Math.abs(seconds);
+  if (size < 90) return { number: few(seconds), unit: 's' };
+  if (size < 90 * MINUTE) return { number: few(seconds / MINUTE), unit: 'min' };
+  if (size < 36 * HOUR) return { number: few(seconds / HOUR), unit: 'h' };
+  return { number: few(seconds / DAY), unit: 'days' };
+}
+
+function frequency(perDay: number): Written {
+  if (perDay >= 1 || perDay === 0) return { number: few(perDay), unit: '/day' };
+  if (perDay * 7 >= 1) return { number: few(perDay * 7), unit: '/week' };
+  return { number: few(perDay * 30.44), unit: '/month' };
+}
+
+/** One decimal below ten, none above. */
+function few(value: number): string {
+  if (Number.isInteger(value) || Math.abs(value) >= 9.95) return count(value);
+  return value.toFixed(1);
+}
+
+/** One decimal, and no more than is known: `12.4`, `0.3`, `100`. */
+function percent(share: number): string {
+  const value = share * 100;
+  return value === 0 || value === 100 ? String(value) : value.toFixed(1);
+}
+
+function join({ number, unit }: Written): string {
+  if (unit === '') return number;
+  return unit.startsWith('/') ? number + unit : `${number}\u00a0${unit}`;
+}

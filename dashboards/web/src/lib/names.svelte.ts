@@ -1,0 +1,47 @@
+// The names to filter by. Teams and services are asked for when their list is first opened.
+
+import { all, Problem, type Service, type Team } from './api';
+
+/** More names than this cannot be chosen by searching either. */
+const MOST = 20_000;
+
+export class Names {
+  teams = $state.raw<Team[]>([]);
+  services = $state.raw<Service[]>([]);
+  loading = $state(false);
+  problem = $state('');
+  #asked = false;
+
+  async load(): Promise<void> {
+    if (this.#asked) return;
+    this.#asked = true;
+    this.loading = true;
+    const { signal } = new AbortController();
+    try {
+      [this.teams, this.services] = await Promise.all([
+        all<Team>('teams', MOST, signal),
+        all<Service>('services', MOST, signal),
+      ]);
+      this.problem = '';
+    } catch (cause) {
+      this.#asked = false;
+      this.problem = cause instanceof Problem ? cause.message : String(cause);
+    }
+    this.loading = false;
+  }
+
+  /** Services of `teams` and of the teams below them; all where none is named. */
+  servicesOf(teams: string[]): Service[] {
+    if (teams.length === 0) return this.services;
+    const parents = new Map(this.teams.map(({ team, parent }) => [team, parent]));
+    const inside = (team: string | null | undefined) => {
+      const seen = new Set<string>();
+      for (let at = team; at && !seen.has(at); at = parents.get(at)) {
+        if (teams.includes(at)) return true;
+        seen.add(at);
+      }
+      return false;
+    };
+    return this.services.filter(({ team }) => inside(team));
+  }
+}

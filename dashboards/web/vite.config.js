@@ -1,0 +1,77 @@
+// Builds the page into ../dist, which is committed: names are stable and nothing in it depends on when or
+// where it was built. No inline script or style, so that the page runs under `script-src 'self'; style-src 'self'`.
+import { readFileSync } from 'node:fs';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vite';
+
+/** What ends up in the bundle, and so has to be named with its licence. */
+const BUNDLED = [
+  '@fontsource-variable/inter',
+  'd3-array',
+  'd3-color',
+  'd3-format',
+  'd3-interpolate',
+  'd3-path',
+  'd3-scale',
+  'd3-shape',
+  'd3-time',
+  'd3-time-format',
+  'internmap',
+  'svelte',
+];
+
+/** Writes NOTICES.txt: the licence of each bundled package. */
+function notices() {
+  return {
+    name: 'notices',
+    generateBundle() {
+      const texts = BUNDLED.map((name) => {
+        const at = (file) => readFileSync(new URL(`node_modules/${name}/${file}`, import.meta.url), 'utf8');
+        const { version } = JSON.parse(at('package.json'));
+        const licence = ['LICENSE', 'LICENSE.md'].reduce((text, file) => text ?? tryRead(() => at(file)), undefined);
+        if (!licence) throw new Error(`${name} has no licence file`);
+        return `${name} ${version}\n\n${licence.replaceAll('\r\n', '\n').trim()}\n`;
+      });
+      this.emitFile({ type: 'asset', fileName: 'NOTICES.txt', source: texts.join(`\n${'-'.repeat(80)}\n\n`) });
+    },
+  };
+}
+
+function tryRead(read) {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The page's own script is deferred by its type; `crossorigin` on files of the same origin says nothing. */
+function plainTags() {
+  return {
+    name: 'plain-tags',
+    transformIndexHtml: { order: 'post', handler: (html) => html.replaceAll(' crossorigin', '') },
+  };
+}
+
+export default defineConfig({
+  base: './',
+  plugins: [svelte(), notices(), plainTags()],
+  build: {
+    outDir: '../dist',
+    emptyOutDir: true,
+    target: 'es2022',
+    cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
+    assetsInlineLimit: 0,
+    cssCodeSplit: false,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: true,
+    rollupOptions: {
+      output: {
+        entryFileNames: 'assets/app.js',
+        chunkFileNames: 'assets/[name].js',
+        assetFileNames: 'assets/[name][extname]',
+      },
+    },
+  },
+  server: { proxy: { '/api': 'http://127.0.0.1:8080' } },
+});
