@@ -38,6 +38,12 @@ pub enum Error {
         /// What was given.
         url: String,
     },
+    /// A lake that is not a directory needs one for its inbox.
+    #[error("`{url}` cannot keep deliveries: name a local directory for its inbox")]
+    NoInbox {
+        /// What was given.
+        url: String,
+    },
     /// The lake was opened for reading only.
     #[error("cannot write: this lake was opened for reading only")]
     ReadOnly,

@@ -307,18 +307,21 @@ impl Fact {
 
     /// The record's own clock: see [`Stamp::clock`]. The Unix epoch for a record that names no instant.
     pub fn clock(&self) -> Instant {
-        let (updated_at, named) = match self {
-            Self::Change(c) => (c.updated_at, vec![c.authored_at, c.committed_at, c.merged_at, c.first_commit_at]),
-            Self::PullRequest(p) => (
-                p.updated_at,
-                vec![p.opened_at, p.first_review_at, p.approved_at, p.merged_at, p.closed_at],
-            ),
-            Self::Deployment(d) => (d.updated_at, vec![d.started_at, d.finished_at]),
-            Self::Incident(i) => (i.updated_at, vec![i.opened_at, i.acknowledged_at, i.resolved_at]),
-            Self::Override(o) => (o.updated_at, vec![o.decided_at]),
+        // Of `None` and `Some` the greater is `Some`.
+        let (updated_at, latest) = match self {
+            Self::Change(c) => {
+                (c.updated_at, c.authored_at.max(c.committed_at).max(c.merged_at).max(c.first_commit_at))
+            }
+            Self::PullRequest(p) => {
+                let opened = p.opened_at.max(p.first_review_at).max(p.approved_at);
+                (p.updated_at, opened.max(p.merged_at).max(p.closed_at))
+            }
+            Self::Deployment(d) => (d.updated_at, d.started_at.max(d.finished_at)),
+            Self::Incident(i) => (i.updated_at, i.opened_at.max(i.acknowledged_at).max(i.resolved_at)),
+            Self::Override(o) => (o.updated_at, o.decided_at),
         };
         updated_at
-            .or_else(|| named.into_iter().flatten().max())
+            .or(latest)
             .unwrap_or(Instant::UNIX_EPOCH)
     }
 }

@@ -1,16 +1,36 @@
 //! What Dorado knows and where it is kept: facts, raw deliveries, the inbox and the Delta tables.
 //! Nothing here knows a vendor, a metric or HTTP.
 
+mod address;
+mod bronze;
 mod delivery;
 mod error;
 mod fact;
+mod file;
+mod import;
+mod inbox;
 mod lake;
+mod log;
+mod maintain;
+mod month;
+mod provider;
 mod row;
+mod snapshot;
+mod sorted;
+mod store;
+mod table;
+#[cfg(test)]
+mod tests;
+mod write;
 
 pub use delivery::Delivery;
 pub use error::{Cause, Error};
 pub use fact::{
     Change, Deployment, Fact, Incident, Instant, Override, PullRequest, Stamp, Stamped, Status, Tier, Verdict,
 };
-pub use lake::{Batch, GoldChange, Kept, Lake, Maintained, Settled, Snapshot, SourceStatus};
+pub use import::Import;
+pub use lake::{Batch, GoldChange, Kept, Lake, Options, Settled, SourceStatus};
+pub use maintain::Maintained;
+pub use month::Month;
 pub use row::Row;
+pub use snapshot::Snapshot;

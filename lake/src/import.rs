@@ -1,0 +1,177 @@
+//! Imports: facts in large numbers, straight to silver. They are gathered by month, so that a history of years
+//! becomes a few files a month however many calls bring it, in bounded memory, and visible all at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
+
+use arrow::array::RecordBatch;
+use futures::future::join_all;
+use parquet::errors::ParquetError;
+
+use crate::file::{DataFile, Encoder};
+use crate::lake::IMPORT;
+use crate::month::Month;
+use crate::sorted::Sorted;
+use crate::table::Change;
+use crate::{Error, Fact, Lake};
+
+/// Encoded and half-encoded bytes that an import holds; beyond it the largest months are stored.
+const BYTES_HELD: usize = 192 << 20;
+
+type Encoders = HashMap<(&'static str, Month), Encoder>;
+
+/// An import under way. Its facts share one arrival number and are seen when [`Import::finish`] returns; an import
+/// that is dropped leaves nothing to be seen.
+pub struct Import {
+    lake: Lake,
+    arrival: i64,
+    encoders: Option<Encoders>,
+    files: BTreeMap<&'static str, Vec<Arc<DataFile>>>,
+}
+
+impl Lake {
+    /// Begins an import.
+    pub async fn begin_import(&self) -> Result<Import, Error> {
+        // Under the lock, so that nobody can call silver complete through it in between.
+        let _settling = self.inner.settling.lock().await;
+        let arrival = self.inbox()?.reserve().await?;
+        self.inner.importing.lock().unwrap_or_else(PoisonError::into_inner).insert(arrival);
+        Ok(Import { lake: self.clone(), arrival, encoders: Some(Encoders::new()), files: BTreeMap::new() })
+    }
+
+    /// Writes facts straight to silver; returns the arrival number that they share. For more than fit into
+    /// memory at once there is [`Lake::begin_import`].
+    pub async fn import(&self, facts: Vec<Fact>) -> Result<i64, Error> {
+        let mut import = self.begin_import().await?;
+        import.push(facts).await?;
+        import.finish().await
+    }
+}
+
+impl Import {
+    /// The arrival number of all its facts.
+    pub fn arrival(&self) -> i64 {
+        self.arrival
+    }
+
+    /// Adds facts; some hundred thousand at a time are best.
+    ///
+    /// # Errors
+    /// Where a file could not be stored. The import is then lost and must be begun again.
+    pub async fn push(&mut self, facts: Vec<Fact>) -> Result<(), Error> {
+        let arrival = self.arrival;
+        let mut encoders = self.encoders.take().ok_or_else(lost)?;
+        let encode = move || {
+            let mut sorted = Sorted::default();
+            facts.into_iter().for_each(|fact| sorted.push(fact, arrival));
+            encode(&mut encoders, sorted)?;
+            Ok::<_, ParquetError>(encoders)
+        };
+        let encoded = tokio::task::spawn_blocking(encode).await;
+        let mut encoders = encoded.map_err(failed)?.map_err(failed)?;
+        let mut n_bytes: usize = encoders.values().map(Encoder::n_bytes).sum();
+        while n_bytes > BYTES_HELD {
+            let Some(largest) = encoders.iter().max_by_key(|(_, encoder)| encoder.n_bytes()) else { break };
+            let key = *largest.0;
+            if let Some(encoder) = encoders.remove(&key) {
+                n_bytes -= encoder.n_bytes();
+                self.store(key, encoder).await?;
+            }
+        }
+        self.encoders = Some(encoders);
+        Ok(())
+    }
+
+    /// Stores what is left, commits and shows all of it. Returns the arrival number.
+    pub async fn finish(mut self) -> Result<i64, Error> {
+        for (key, encoder) in self.encoders.take().ok_or_else(lost)? {
+            self.store(key, encoder).await?;
+        }
+        let _settling = self.lake.inner.settling.lock().await;
+        let files = std::mem::take(&mut self.files);
+        let committed = files.into_iter().map(|(name, files)| async {
+            let mut change = Change::of_data("WRITE");
+            change.add = files;
+            change.transaction = Some((IMPORT, self.arrival));
+            self.lake.inner.table(name)?.commit(|_| Ok(Some(change))).await
+        });
+        join_all(committed).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        self.end();
+        self.lake.show_facts().await?;
+        Ok(self.arrival)
+    }
+
+    async fn store(&mut self, (name, month): (&'static str, Month), encoder: Encoder) -> Result<(), Error> {
+        let table = Arc::clone(self.lake.inner.table(name)?);
+        let encoded = tokio::task::spawn_blocking(move || encoder.finish()).await;
+        let encoded = encoded.map_err(failed)?.map_err(failed)?;
+        let file = table.store_file(&month.to_string(), encoded).await?;
+        self.files.entry(name).or_default().push(file);
+        Ok(())
+    }
+
+    fn end(&self) {
+        self.lake.inner.importing.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.arrival);
+    }
+}
+
+impl std::fmt::Debug for Import {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Import").field("arrival", &self.arrival).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Import {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Writes rows to the encoders of their months, on all cores.
+fn encode(encoders: &mut Encoders, sorted: Sorted) -> Result<(), ParquetError> {
+    let mut work = Vec::<((&'static str, Month), Encoder, RecordBatch)>::new();
+    for (table, months) in sorted.into_batches() {
+        for (month, rows) in months {
+            let encoder = match encoders.remove(&(table, month)) {
+                Some(encoder) => encoder,
+                None => Encoder::new(&rows.schema())?,
+            };
+            work.push(((table, month), encoder, rows));
+        }
+    }
+    // Dealt out by size, the largest first.
+    work.sort_by_key(|(_, _, rows)| std::cmp::Reverse(rows.num_rows()));
+    let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut shares: Vec<Vec<_>> = (0..n_threads).map(|_| Vec::new()).collect();
+    work.into_iter().enumerate().for_each(|(n, item)| shares[n % n_threads].push(item));
+    let written = std::thread::scope(|scope| {
+        let threads: Vec<_> = shares.into_iter().map(|share| scope.spawn(|| write_all(share))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect::<Vec<_>>()
+    });
+    for share in written {
+        encoders.extend(share?);
+    }
+    Ok(())
+}
+
+fn write_all(
+    share: Vec<((&'static str, Month), Encoder, RecordBatch)>,
+) -> Result<Vec<((&'static str, Month), Encoder)>, ParquetError> {
+    let written = share.into_iter().map(|(key, mut encoder, rows)| {
+        encoder.write(&rows)?;
+        Ok((key, encoder))
+    });
+    written.collect()
+}
+
+fn panicked() -> ParquetError {
+    ParquetError::General("a thread that encodes ended early".to_owned())
+}
+
+fn failed(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Commit { table: "facts".to_owned(), source: source.into() }
+}
+
+fn lost() -> Error {
+    Error::Commit { table: "facts".to_owned(), source: "an earlier part of this import failed".into() }
+}

@@ -1,0 +1,175 @@
+//! How facts get into silver and rows into gold: files first, then one commit a table, then the snapshot.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use futures::future::{join_all, try_join_all};
+
+use crate::inbox::{Leaving, Outcome};
+use crate::lake::{PUBLISH, SETTLE};
+use crate::month::Month;
+use crate::sorted::Sorted;
+use crate::table::{Change, Table};
+use crate::{Batch, Error, GoldChange, Lake, Settled, bronze};
+
+impl Lake {
+    /// Writes a batch to bronze and silver, then takes it out of the inbox. Called again after an error or a
+    /// crash, with the same deliveries or with others from the front of the queue, it takes up where it was:
+    /// each table's log says through which arrival it has them.
+    ///
+    /// # Errors
+    /// [`Error::OutOfOrder`] where an earlier delivery waits that is not in the batch.
+    pub async fn settle(&self, batch: Batch) -> Result<(), Error> {
+        let inbox = self.inbox()?;
+        let Some(through) = batch.deliveries.iter().map(|settled| settled.arrival).max() else { return Ok(()) };
+        let _settling = self.inner.settling.lock().await;
+        let given: HashSet<i64> = batch.deliveries.iter().map(|settled| settled.arrival).collect();
+        if inbox.arrivals(through).await?.iter().any(|arrival| !given.contains(arrival)) {
+            return Err(Error::OutOfOrder { through });
+        }
+        let leaving = batch.deliveries.iter().map(leaving).collect();
+        try_join_all(self.inner.facts.values().map(|table| table.make_sure())).await?;
+        let tables = self.unsettled(batch)?;
+        // All are tried, whatever becomes of one: none is left half done by another's error.
+        let settled = join_all(tables.into_iter().map(|(name, months)| self.settle_table(name, months, through)));
+        settled.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        inbox.leave(leaving).await?;
+        self.show_facts().await
+    }
+
+    /// What the tables do not have yet, as batches by table and month.
+    fn unsettled(
+        &self,
+        batch: Batch,
+    ) -> Result<BTreeMap<&'static str, BTreeMap<Month, RecordBatch>>, Error> {
+        let through = |table: &'static str| self.inner.table(table).map(|table| table.state().transaction(SETTLE));
+        let mut deliveries = batch.deliveries;
+        deliveries.sort_by_key(|settled| settled.arrival);
+        let kept_through = through(bronze::DELIVERIES)?;
+        let first = deliveries.partition_point(|settled| settled.arrival <= kept_through);
+        let raw = bronze::by_month(&deliveries[first..]).map_err(|source| Error::Commit {
+            table: bronze::DELIVERIES.to_owned(),
+            source: source.into(),
+        })?;
+        let mut sorted = Sorted::default();
+        for Settled { arrival, outcome, .. } in deliveries {
+            for fact in outcome.unwrap_or_default() {
+                if arrival > through(fact.table())? {
+                    sorted.push(fact, arrival);
+                }
+            }
+        }
+        let mut tables = sorted.into_batches();
+        if !raw.is_empty() {
+            tables.insert(bronze::DELIVERIES, raw);
+        }
+        Ok(tables)
+    }
+
+    async fn settle_table(
+        &self,
+        name: &'static str,
+        months: BTreeMap<Month, RecordBatch>,
+        through: i64,
+    ) -> Result<(), Error> {
+        let table = self.inner.table(name)?;
+        let files = months.into_iter().map(|(month, rows)| async move {
+            table.write(&month.to_string(), vec![rows]).await
+        });
+        let mut change = Change::of_data("WRITE");
+        change.add = join_all(files).await.into_iter().collect::<Result<_, _>>()?;
+        change.transaction = Some((SETTLE, through));
+        table.commit(|_| Ok(Some(change))).await.map(|_| ())
+    }
+
+    /// Shows bronze and silver as they are now. To be called while `settling` is held.
+    pub(crate) async fn show_facts(&self) -> Result<(), Error> {
+        let through = self.through().await?;
+        self.flip(|snapshot| {
+            let states = self.inner.facts.values().map(|table| table.state());
+            snapshot.with_tables(states).with_silver_through(through)
+        });
+        Ok(())
+    }
+
+    /// Replaces months of gold tables; all are then complete through this arrival, which is
+    /// [`Snapshot::silver_through`](crate::Snapshot::silver_through) of the snapshot that they were computed from.
+    /// After an error some tables may have theirs and others not: [`Lake::gold_through`] says what to compute again.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] where a table was not declared, or with other columns.
+    pub async fn publish(&self, gold: Vec<GoldChange>, through: i64) -> Result<(), Error> {
+        self.inbox()?;
+        let _publishing = self.inner.publishing.lock().await;
+        let tables = self.gold_tables();
+        let mut changes = BTreeMap::<&'static str, BTreeMap<String, RecordBatch>>::new();
+        for GoldChange { table, months } in gold {
+            check(&tables, table, &months)?;
+            changes.entry(table).or_default().extend(months);
+        }
+        if changes.is_empty() && through <= self.published_through() {
+            return Ok(());
+        }
+        let published = tables.iter().map(|(name, table)| {
+            let months = changes.remove(name).unwrap_or_default();
+            publish_table(table, months, through)
+        });
+        let published: Vec<_> = published.collect();
+        join_all(published).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let through = self.published_through();
+        self.flip(|snapshot| {
+            snapshot.with_tables(tables.values().map(|table| table.state())).with_gold_through(through)
+        });
+        Ok(())
+    }
+}
+
+fn leaving(settled: &Settled) -> Leaving {
+    let outcome = match &settled.outcome {
+        Ok(facts) if facts.is_empty() => Outcome::Ignored,
+        Ok(_) => Outcome::Kept,
+        Err(_) => Outcome::Rejected,
+    };
+    Leaving { arrival: settled.arrival, source: settled.delivery.source_name(), outcome }
+}
+
+fn check(
+    tables: &BTreeMap<&'static str, Arc<Table>>,
+    name: &str,
+    months: &BTreeMap<String, RecordBatch>,
+) -> Result<(), Error> {
+    let problem = |problem: String| Error::Schema { table: name.to_owned(), problem };
+    let table = tables.get(name).ok_or_else(|| problem("it was not declared as a gold table".to_owned()))?;
+    let declared = table.state();
+    for (month, rows) in months {
+        let (found, known) = (rows.schema(), &declared.schema);
+        let same = found.fields().len() == known.fields().len()
+            && found.fields().iter().zip(known.fields()).all(|(found, known)| {
+                found.name() == known.name() && found.data_type() == known.data_type()
+            });
+        if !same {
+            return Err(problem(format!("rows of {month} have the columns {found:?}, declared were {known:?}")));
+        }
+    }
+    Ok(())
+}
+
+async fn publish_table(
+    table: &Table,
+    months: BTreeMap<String, RecordBatch>,
+    through: i64,
+) -> Result<(), Error> {
+    let replaced: HashSet<String> = months.keys().cloned().collect();
+    let filled = months.into_iter().filter(|(_, rows)| rows.num_rows() > 0);
+    let files = filled.map(|(month, rows)| async move { table.write(&month, vec![rows]).await });
+    let files = join_all(files).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let plan = |state: &crate::table::TableState| {
+        let mut change = Change::of_data("WRITE");
+        change.add = files;
+        change.remove = state.files.iter().filter(|file| replaced.contains(&file.month)).cloned().collect();
+        change.transaction = Some((PUBLISH, through));
+        Ok(Some(change))
+    };
+    table.commit(plan).await.map(|_| ())
+}
