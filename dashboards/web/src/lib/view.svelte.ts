@@ -13,6 +13,8 @@ export type PresetId = (typeof PRESETS)[number]['id'];
 
 const DEFAULT_PRESET: PresetId = '90d';
 
+const MOST_BUCKETS = 400;
+
 export interface State {
   period: PresetId | Stretch;
   /** `null`: what suits the period. */
@@ -74,11 +76,17 @@ export function stretch({ period, zone }: State, now = new Date()): Stretch {
 }
 
 export function bucketOf(state: State): Bucket {
-  if (state.bucket) return state.bucket;
+  if (state.bucket) return fitting(state.bucket, nDays(stretch(state)));
   if (typeof state.period !== 'object') return PRESETS.find(({ id }) => id === state.period)?.bucket ?? 'week';
   const n = nDays(state.period);
   if (n <= 45) return 'day';
   return n <= 210 ? 'week' : 'month';
+}
+
+/** The bucket, or the next larger one of which there are not too many to draw. */
+function fitting(bucket: Bucket, n: number): Bucket {
+  if (bucket === 'day' && n <= MOST_BUCKETS) return 'day';
+  return bucket !== 'month' && n / 7 <= MOST_BUCKETS ? 'week' : 'month';
 }
 
 /** `the 90 days before`, to compare with. */

@@ -1,0 +1,140 @@
+// The page's arithmetic and words, without a browser.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { createServer } from 'vite';
+
+const vite = await createServer({ server: { middlewareMode: true, hmr: false, ws: false }, appType: 'custom', logLevel: 'error' });
+after(() => vite.close());
+globalThis.location = { search: '', pathname: '/' };
+const load = (file) => vite.ssrLoadModule(`/src/lib/${file}`);
+const [days, format, changes, ticks, views] = await Promise.all(
+  ['days.ts', 'format.ts', 'change.ts', 'ticks.ts', 'view.svelte.ts'].map(load),
+);
+const plain = (text) => text.replaceAll('\u00a0', ' ');
+
+test('buckets cover the period, cut ones are marked', () => {
+  const slots = days.slots('week', { from: '2026-10-28', to: '2026-11-18' }, '2026-11-17');
+  assert.deepEqual(
+    slots.map(({ start, from, to, whole }) => [start, from, to, whole]),
+    [
+      ['2026-10-26', '2026-10-28', '2026-11-02', false],
+      ['2026-11-02', '2026-11-02', '2026-11-09', true],
+      ['2026-11-09', '2026-11-09', '2026-11-16', true],
+      ['2026-11-16', '2026-11-16', '2026-11-18', false],
+    ],
+  );
+});
+
+test('a week that is not over is not whole', () => {
+  const [slot] = days.slots('week', { from: '2026-11-02', to: '2026-11-09' }, '2026-11-08');
+  assert.equal(slot.whole, false);
+});
+
+test('months of other lengths end on their last day', () => {
+  assert.equal(days.addMonths('2026-08-31', -6), '2026-02-28');
+  assert.equal(days.addMonths('2024-01-31', 1), '2024-02-29');
+  assert.equal(days.endOf('month', '2026-12-01'), '2027-01-01');
+});
+
+test('a Sunday belongs to the week of the Monday before', () => {
+  assert.equal(days.startOf('week', '2027-01-03'), '2026-12-28');
+});
+
+test('only days that exist are days', () => {
+  assert.ok(days.isDay('2028-02-29'));
+  for (const wrong of ['2026-02-29', '2026-13-01', '26-01-01', '', null]) assert.ok(!days.isDay(wrong), String(wrong));
+});
+
+test('stretches are said as people say them', () => {
+  assert.equal(days.stretchText({ from: '2026-11-02', to: '2026-11-09' }), '2–8 Nov 2026');
+  assert.equal(days.stretchText({ from: '2026-11-02', to: '2026-11-03' }), '2 Nov 2026');
+  assert.equal(days.stretchText({ from: '2025-12-30', to: '2026-01-02' }), '30 Dec 2025 – 1 Jan 2026');
+});
+
+test('values get the unit that reads best', () => {
+  const said = (value, as) => plain(format.text(value, as));
+  assert.equal(said(45, 'duration'), '45 s');
+  assert.equal(said(5400, 'duration'), '1.5 h');
+  assert.equal(said(64_800, 'duration'), '18 h');
+  assert.equal(said(198_720, 'duration'), '2.3 days');
+  assert.equal(said(0.1243, 'rate'), '12.4 %');
+  assert.equal(said(0, 'rate'), '0 %');
+  assert.equal(said(3.21, 'frequency'), '3.2/day');
+  assert.equal(said(0.5, 'frequency'), '3.5/week');
+  assert.equal(said(0.05, 'frequency'), '1.5/month');
+  assert.equal(said(0, 'frequency'), '0/day');
+});
+
+test('unknown is a dash, never zero', () => {
+  assert.equal(format.text(null, 'duration'), '–');
+  assert.equal(format.text(undefined, 'rate'), '–');
+  assert.equal(format.cell(null, 'yes-no', 'UTC'), '–');
+});
+
+test('an interval is in the unit of its number', () => {
+  assert.equal(plain(format.range(4200, 6120, 'duration', 4860)), '70–102 min');
+  assert.equal(plain(format.range(164_160, 224_640, 'duration', 198_720)), '1.9–2.6 days');
+  assert.equal(plain(format.range(60, 2_592_000, 'duration', 86_400 * 2)), '60 s – 30 days');
+  assert.equal(plain(format.range(-28_800, -15_120, 'duration')), '-8 to -4.2 h');
+});
+
+const total = { metric: 'change-lead-time', better: 'lower', n: 9, value: 88, previous_value: 100, previous_n: 9 };
+
+test('a clear change has a direction and a size', () => {
+  const found = changes.change({ ...total, verdict: 'better' }, 'value', 'duration');
+  assert.deepEqual([found.tone, found.arrow, found.text], ['better', '↓', '12 % shorter']);
+});
+
+test('without evidence there is no direction', () => {
+  for (const verdict of ['no_clear_change', null, undefined]) {
+    const found = changes.change({ ...total, verdict }, 'value', 'duration');
+    assert.equal(found.arrow, '');
+    assert.doesNotMatch(found.text, /shorter|longer|%/);
+  }
+});
+
+test('a verdict that the medians contradict gets no size', () => {
+  const found = changes.change({ ...total, value: 101, verdict: 'better' }, 'value', 'duration');
+  assert.deepEqual([found.arrow, found.text], ['↓', 'shorter']);
+});
+
+test('rates change by points', () => {
+  const rate = { metric: 'change-fail-rate', better: 'lower', n: 9, value: 0.12, previous_value: 0.1, verdict: 'worse' };
+  assert.equal(changes.change(rate, 'value', 'rate').text, '2.0 points higher');
+});
+
+test('axes end at round values that hold every point', () => {
+  const rate = ticks.axis('rate', [0.02, 0.11], 100, 0);
+  assert.deepEqual(rate.scale.domain(), [0, 0.15]);
+  assert.deepEqual(ticks.axis('rate', [1], 100, 0).scale.domain(), [0, 1]);
+  const time = ticks.axis('duration', [3600, 7200], 100, 0);
+  assert.ok(!time.logarithmic && time.scale.domain()[1] >= 7200);
+  const far = ticks.axis('duration', [60, 864_000], 100, 0);
+  assert.ok(far.logarithmic && far.scale.domain()[0] <= 60 && far.scale.domain()[1] >= 864_000);
+  assert.ok(far.ticks.length >= 3 && far.ticks.length <= 7);
+  assert.ok(ticks.axis('duration', [0, 864_000], 100, 0).ticks.length > 1, 'zero has no logarithm');
+});
+
+test('the address says all of the view, and nothing that is as usual', () => {
+  assert.equal(views.query(views.parse('')), '');
+  const said = '?period=30d&bucket=day&tz=Europe%2FBerlin&team=a&team=b&service=c&table=change-fail-rate&explain=change-lead-time&at=2026-11-02';
+  assert.equal(views.query(views.parse(said)), said);
+  const custom = '?from=2026-01-01&to=2026-02-01';
+  assert.equal(views.query(views.parse(custom)), custom);
+});
+
+test('an address with mistakes shows what is usual', () => {
+  assert.equal(views.query(views.parse('?period=1y&bucket=hour&tz=Mars/Base&from=2026-02-01&to=2026-01-01')), '');
+});
+
+test('presets end with today in the zone', () => {
+  const now = new Date('2026-11-02T23:30:00Z');
+  assert.deepEqual(views.stretch(views.parse('?period=30d'), now), { from: '2026-10-04', to: '2026-11-03' });
+  assert.deepEqual(views.stretch(views.parse('?period=30d&tz=Asia/Tokyo'), now), { from: '2026-10-05', to: '2026-11-04' });
+  assert.equal(views.stretch(views.parse('?period=12m'), now).from, '2025-11-03');
+});
+
+test('a long period is not cut into thousands of buckets', () => {
+  assert.equal(views.bucketOf(views.parse('?from=2020-01-01&to=2026-01-01&bucket=day')), 'week');
+  assert.equal(views.bucketOf(views.parse('?period=12m&bucket=day')), 'day');
+});

@@ -1,0 +1,430 @@
+// What must hold, each check a claim. A window is opened anew for each, so that none leans on another.
+import assert from 'node:assert/strict';
+import { shown, Window } from './page.mjs';
+
+const METRICS = [
+  'deployment-frequency',
+  'change-lead-time',
+  'change-fail-rate',
+  'failed-deployment-recovery-time',
+  'deployment-rework-rate',
+];
+
+/** Most rows that are counted one by one. */
+const SMALL = 400;
+
+async function inWindow(browser, base, options, use) {
+  const window = await Window.open(browser, base, options);
+  try {
+    await use(window);
+    assert.deepEqual(window.problems, [], 'nothing in the console');
+    assert.deepEqual(window.foreign, [], 'no request to another origin');
+  } finally {
+    await window.close();
+  }
+}
+
+const check = (use, options = {}) => (browser, base) => inWindow(browser, base, options, use);
+
+function row(rows, metric) {
+  const found = rows.find((one) => one.metric === metric);
+  assert.ok(found, `the API says nothing of ${metric}`);
+  return found;
+}
+
+/** The cards say what the API says, within what rounding may move. */
+async function agree(window) {
+  const [cards, { data }] = [await window.cards(), await window.summary()];
+  assert.deepEqual(cards.map((card) => card.metric), METRICS);
+  for (const card of cards) {
+    const said = row(data, card.metric);
+    const value = card.metric === 'deployment-frequency' ? said.per_day : said.value;
+    if (value === null) {
+      assert.match(card.words, /Not enough data/, card.metric);
+      continue;
+    }
+    const seen = shown(card.number, card.unit);
+    assert.ok(Math.abs(seen.value - value) <= seen.slack, `${card.metric}: shows ${card.number} ${card.unit}, the API says ${value}`);
+    assert.ok(card.certainty.includes(`n = ${said.n.toLocaleString('en-US')}`), `${card.metric}: ${card.certainty}, n is ${said.n}`);
+    assert.equal(/[↑↓]/.test(card.words), ['better', 'worse'].includes(said.verdict), `${card.metric}: ${card.change}, verdict ${said.verdict}`);
+    assert.equal(/only \d/.test(card.words), said.enough_data === false, `${card.metric}: badge where there is too little`);
+  }
+  return data;
+}
+
+async function explainedN(window, metric, n) {
+  const { page } = window;
+  assert.equal((await page.textContent('dialog [data-field="n"]'))?.replaceAll(',', ''), String(n), `${metric}: n in the drawer`);
+  await window.everyRow();
+  assert.equal(await page.locator('dialog tr[data-row="counted"]').count(), n, `${metric}: rows counted`);
+}
+
+/** The team that most services belong to: likely to have rows. */
+async function largestTeam(base) {
+  const { data } = await (await fetch(new URL('api/v1/teams?limit=1000', base))).json();
+  const teams = data.filter((team) => team.n_services > 0).sort((a, b) => b.n_services - a.n_services || (a.team < b.team ? -1 : 1));
+  assert.ok(teams.length > 0, 'the organisation has teams');
+  return teams[0].team;
+}
+
+async function chooseTeam(window, team) {
+  const { page } = window;
+  await page.click('nav button:has-text("Team")');
+  await page.fill('[role="combobox"]', team);
+  await page.waitForSelector('[role="option"]');
+  const options = await page.locator('[role="option"]').allInnerTexts();
+  await page.locator('[role="option"]').nth(options.findIndex((text) => text.trim().split('\n')[0] === team)).click();
+  await page.keyboard.press('Escape');
+  await page.waitForFunction((name) => new URLSearchParams(location.search).get('team') === name, team);
+  await window.settled();
+}
+
+/** Presses Tab until the focus is on what matches. */
+async function tabTo(page, selector, most = 40) {
+  for (let i = 0; i < most; i += 1) {
+    if (await page.evaluate((wanted) => document.activeElement?.matches(wanted), selector)) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`${selector} cannot be reached by ${most} presses of Tab`);
+}
+
+const has = (page, selector) => page.evaluate((wanted) => Boolean(document.activeElement?.matches(wanted)), selector);
+
+async function accessible(window) {
+  const { page } = window;
+  const wide = (await page.evaluate(() => document.documentElement.scrollWidth)) - page.viewportSize().width;
+  assert.ok(wide <= 0, `the page is ${wide} px wider than its window`);
+  assert.deepEqual(await window.violations(), [], 'overview');
+  await page.click('[data-trend="change-lead-time"] header button');
+  assert.deepEqual(await window.violations(), [], 'a trend as table');
+  for (const filter of ['Period', 'Team', 'Service', 'Zone']) {
+    await page.click(`nav button:has-text("${filter}")`);
+    await page.waitForSelector('.sheet');
+    if (filter !== 'Period') await page.waitForSelector('[role="option"]');
+    assert.deepEqual(await window.violations(), [], `${filter} open`);
+    await page.keyboard.press('Escape');
+  }
+  await page.locator('[data-trend="change-fail-rate"] [tabindex="0"]').focus();
+  assert.deepEqual(await window.violations(), [], 'a point in focus');
+  for (const metric of METRICS) {
+    await window.open(metric);
+    assert.deepEqual(await window.violations('dialog'), [], `rows of ${metric}`);
+    await page.keyboard.press('Escape');
+  }
+}
+
+const PROBLEM = { title: 'Unprocessable', status: 422, detail: 'no such team', parameter: 'team', value: 'nobody', expected: 'one of 12 teams' };
+
+async function answered(window, path, status, body, type = 'application/json') {
+  await window.page.route(path, (route) => route.fulfill({ status, contentType: type, body: JSON.stringify(body) }));
+}
+
+export const checks = {
+  'the page runs under its own content security policy': async (browser, base) => {
+    const window = await Window.strict(browser, base);
+    const answer = await window.page.goto(base);
+    const policy = answer.headers()['content-security-policy'] ?? '';
+    assert.ok(policy, 'the server sends a policy');
+    assert.doesNotMatch(policy, /unsafe/, policy);
+    await window.settled();
+    assert.equal((await window.cards()).length, 5);
+    assert.deepEqual(window.problems, []);
+    assert.deepEqual(window.foreign, []);
+    await window.close();
+  },
+
+  'five cards say what the API says': check(async (window) => {
+    await window.go();
+    const data = await agree(window);
+    assert.ok(data.every((total) => total.value !== null), 'the organisation has something to show on every card');
+  }),
+
+  'five trends have a column a bucket and a mark a value': check(async (window) => {
+    await window.go();
+    const { series } = await window.summary();
+    for (const metric of METRICS) {
+      const rows = series.filter((one) => one.metric === metric);
+      const trend = window.page.locator(`[data-trend="${metric}"]`);
+      assert.equal(await trend.locator('[data-at]').count(), rows.length, `${metric}: columns`);
+      const measured = rows.filter((one) => one.value !== null);
+      assert.equal(await trend.locator('.bar, .mark').count(), measured.length, `${metric}: marks`);
+      const few = metric === 'deployment-frequency' ? 0 : measured.filter((one) => one.enough_data === false).length;
+      assert.equal(await trend.locator('.hollow.mark').count(), few, `${metric}: hollow marks`);
+    }
+  }),
+
+  'unknown buckets are gaps, never zero': check(async (window) => {
+    await window.go('?period=30d');
+    const { series } = await window.summary();
+    const unknown = series.filter((one) => one.value === null);
+    for (const { metric, time } of unknown) {
+      const label = await window.page.getAttribute(`[data-trend="${metric}"] [data-at="${time.slice(0, 10)}"]`, 'aria-label');
+      assert.match(label, /not enough data/);
+    }
+  }),
+
+  'a click on a point opens its rows, and they are n': check(async (window) => {
+    await window.go();
+    const { series } = await window.summary();
+    for (const metric of METRICS) {
+      const small = series.filter((one) => one.metric === metric && one.n > 0 && one.n <= SMALL);
+      assert.ok(small.length, `${metric} has a bucket with few enough rows to count`);
+      const { time, n } = small.sort((a, b) => b.n - a.n)[0];
+      await window.open(metric, time.slice(0, 10));
+      assert.match(window.search(), new RegExp(`explain=${metric}&at=`));
+      await explainedN(window, metric, n);
+      await window.page.keyboard.press('Escape');
+      await window.page.waitForSelector('dialog', { state: 'detached' });
+      assert.doesNotMatch(window.search(), /explain/);
+    }
+  }),
+
+  'the numerator of a rate is the rows that say yes': check(async (window) => {
+    await window.go();
+    const { series } = await window.summary();
+    for (const metric of ['change-fail-rate', 'deployment-rework-rate']) {
+      const small = series.filter((one) => one.metric === metric && one.n > 0 && one.n <= SMALL);
+      const { time, n, value } = small.sort((a, b) => b.n - a.n)[0];
+      await window.open(metric, time.slice(0, 10));
+      await window.everyRow();
+      const yes = await window.page.locator('dialog tr[data-row="counted"]', { has: window.page.getByRole('cell', { name: 'Yes', exact: true }) }).count();
+      assert.equal(yes, Math.round(value * n), metric);
+      await window.page.keyboard.press('Escape');
+    }
+  }),
+
+  'the call that the drawer shows gives the same number': check(async (window) => {
+    await window.go('?explain=change-lead-time');
+    await window.explained();
+    const call = await window.page.textContent('dialog .call code');
+    const url = /'(http[^']+)'/.exec(call)?.[1];
+    const { meta } = await (await fetch(url)).json();
+    assert.equal(meta.n, row((await window.summary()).data, 'change-lead-time').n);
+  }),
+
+  'a team changes the address and the numbers': check(async (window) => {
+    await window.go();
+    const before = await window.cards();
+    await chooseTeam(window, await largestTeam(window.base));
+    const after = await window.cards();
+    assert.notDeepEqual(after.map((card) => card.words), before.map((card) => card.words));
+    await agree(window);
+  }),
+
+  'a service is found among all by typing, and only those in sight are drawn': check(async (window) => {
+    await window.go();
+    const { page } = window;
+    const { data } = await (await fetch(new URL('api/v1/services?limit=1000', window.base))).json();
+    const wanted = data.filter((one) => one.n_deployments > 0).at(-1)?.service;
+    await page.click('nav button:has-text("Service")');
+    await page.waitForSelector('[role="option"]');
+    assert.ok((await page.locator('[role="option"]').count()) <= 20, 'options drawn');
+    await page.keyboard.type(wanted);
+    await page.waitForFunction((name) => document.querySelector('[role="option"]')?.textContent.includes(name), wanted);
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Escape');
+    await window.settled();
+    assert.deepEqual(new URLSearchParams(window.search()).getAll('service'), [wanted]);
+    if (await page.locator('article[data-metric]').count()) await agree(window);
+  }),
+
+  'presets, custom days, buckets and the zone agree with the API': check(async (window) => {
+    await window.go();
+    const { page } = window;
+    await page.click('nav button:has-text("Period")');
+    await page.click('.sheet button:has-text("30 days")');
+    await window.settled();
+    assert.equal(window.search(), '?period=30d');
+    await agree(window);
+    await page.click('.buckets label:has-text("week")');
+    await window.settled();
+    assert.match(window.search(), /bucket=week/);
+    const to = new Date(Date.now() - 10 * 864e5).toISOString().slice(0, 10);
+    const from = new Date(Date.now() - 60 * 864e5).toISOString().slice(0, 10);
+    await page.click('nav button:has-text("Period")');
+    await page.fill('.sheet input >> nth=0', from);
+    await page.fill('.sheet input >> nth=1', to);
+    await page.click('.sheet button[type="submit"]');
+    await window.settled();
+    assert.match(window.search(), new RegExp(`from=${from}&to=`));
+    await agree(window);
+    await page.click('nav button:has-text("Zone")');
+    await page.keyboard.type('new_york');
+    await page.keyboard.press('Enter');
+    await window.settled();
+    assert.match(window.search(), /tz=America%2FNew_York/);
+    await agree(window);
+  }),
+
+  'a reload of the address shows the same': check(async (window) => {
+    await window.go();
+    await chooseTeam(window, await largestTeam(window.base));
+    await window.page.click('.buckets label:has-text("month")');
+    await window.settled();
+    await window.page.click('[data-trend="change-lead-time"] header button');
+    await window.open('change-fail-rate');
+    const seen = async () => ({
+      search: window.search(),
+      cards: (await window.cards()).map((card) => card.words),
+      table: await window.page.locator('[data-trend="change-lead-time"] table').innerText(),
+      rows: await window.page.locator('dialog tr[data-row]').allInnerTexts(),
+      answer: await window.page.locator('dialog [data-field="answer"]').innerText(),
+    });
+    const before = await seen();
+    await window.page.reload();
+    await window.settled();
+    await window.explained();
+    assert.deepEqual(await seen(), before);
+  }),
+
+  'back goes back': check(async (window) => {
+    await window.go();
+    const before = await window.cards();
+    await chooseTeam(window, await largestTeam(window.base));
+    await window.open('change-lead-time');
+    await window.page.goBack();
+    await window.page.waitForSelector('dialog', { state: 'detached' });
+    assert.match(window.search(), /^\?team=/);
+    await window.page.goBack();
+    await window.page.waitForFunction(() => location.search === '');
+    await window.settled();
+    assert.deepEqual(await window.cards(), before);
+  }),
+
+  'the rows are reached by keyboard alone': check(async (window) => {
+    await window.go();
+    const { page } = window;
+    await tabTo(page, 'article[data-metric="change-lead-time"] h2 button');
+    await page.keyboard.press('Enter');
+    await window.explained();
+    assert.ok(await has(page, 'dialog *'), 'the focus is in the drawer');
+    for (let i = 0; i < 80; i += 1) {
+      await page.keyboard.press('Tab');
+      assert.ok(!(await has(page, 'main *, header a, nav *')), 'the focus stays in the drawer');
+    }
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('dialog', { state: 'detached' });
+    assert.ok(await has(page, 'article[data-metric="change-lead-time"] h2 button'), 'the focus returns to the card');
+    await tabTo(page, '[data-trend="change-lead-time"] [data-at]');
+    const last = await page.evaluate(() => document.activeElement.dataset.at);
+    await page.keyboard.press('ArrowLeft');
+    const left = await page.evaluate(() => document.activeElement.dataset.at);
+    assert.ok(left < last, `${left} is before ${last}`);
+    assert.match(await page.locator('.tip').innerText(), /Median/, 'what is in focus is read out');
+    await page.keyboard.press('Enter');
+    await window.explained();
+    assert.match(window.search(), new RegExp(`at=${left}`));
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('dialog', { state: 'detached' });
+    assert.ok(await has(page, `[data-trend="change-lead-time"] [data-at="${left}"]`), 'the focus returns to the point');
+    await page.keyboard.press('Tab');
+    assert.ok(!(await has(page, '[data-trend="change-lead-time"] [data-at]')), 'a chart is one stop');
+  }),
+
+  'every chart has its table': check(async (window) => {
+    await window.go();
+    const { series } = await window.summary();
+    for (const metric of METRICS) {
+      const trend = window.page.locator(`[data-trend="${metric}"]`);
+      await trend.locator('header button').click();
+      assert.equal(await trend.locator('tbody tr').count(), series.filter((one) => one.metric === metric).length);
+    }
+    assert.equal(new URLSearchParams(window.search()).getAll('table').length, 5);
+  }),
+
+  'light and dark can be chosen against the system': check(async (window) => {
+    await window.go();
+    const ground = () => window.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await ground();
+    await window.page.click('header .theme');
+    assert.notEqual(await ground(), light);
+    await window.page.reload();
+    await window.settled();
+    assert.notEqual(await ground(), light, 'it is kept');
+  }),
+
+  'a problem is shown in the words of the server': check(async (window) => {
+    window.expected.push(/422/);
+    await answered(window, '**/api/v1/summary?*', 422, PROBLEM, 'application/problem+json');
+    await window.page.goto(new URL('?team=nobody', window.base).href);
+    const alert = await window.page.locator('[role="alert"]').innerText();
+    for (const word of ['no such team', 'nobody', 'one of 12 teams', '422']) assert.ok(alert.includes(word), alert);
+    assert.deepEqual(await window.violations(), []);
+    await window.page.unroute('**/api/v1/summary?*');
+    await window.page.click('[role="alert"] button');
+    await window.settled();
+    assert.equal((await window.cards()).length, 5);
+  }),
+
+  'a server that went away is said, and comes back by itself': check(async (window) => {
+    window.expected.push(/ERR_FAILED|Failed to load/);
+    await window.go();
+    await window.page.route('**/api/v1/summary?*', (route) => route.abort());
+    await window.page.waitForSelector('[role="alert"]', { timeout: 15_000 });
+    assert.equal((await window.cards()).length, 5, 'the last numbers stay');
+    await window.page.unroute('**/api/v1/summary?*');
+    await window.page.waitForSelector('[role="alert"]', { state: 'detached', timeout: 30_000 });
+  }),
+
+  'too little is said to be too little': check(async (window) => {
+    await window.page.route('**/api/v1/summary?*', async (route) => {
+      const answer = await (await route.fetch()).json();
+      Object.assign(row(answer.data, 'change-lead-time'), { value: null, n: 0, low: null, high: null, verdict: null });
+      Object.assign(row(answer.data, 'change-fail-rate'), { n: 3, enough_data: false, verdict: null });
+      await route.fulfill({ json: answer });
+    });
+    await window.go();
+    const cards = await window.cards();
+    assert.match(cards[1].words, /Not enough data.*Send changes/);
+    assert.doesNotMatch(cards[1].words, /\b0\b/);
+    assert.match(cards[2].words, /only 3/);
+    for (const card of cards.slice(1, 3)) assert.doesNotMatch(card.words, /[↑↓]/);
+    assert.deepEqual(await window.violations(), []);
+  }),
+
+  'an empty lake says how to send the first deployment': check(async (window) => {
+    const nothing = { value: null, n: 0, low: null, high: null, enough_data: false, verdict: null };
+    await answered(window, '**/api/v1/summary?*', 200, { data: METRICS.map((metric) => ({ metric, ...nothing })), series: [], meta: { complete_through: null } });
+    await answered(window, '**/api/v1/services?*', 200, { data: [], meta: { next_cursor: null } });
+    await window.go();
+    await window.page.waitForSelector('pre');
+    assert.match(await window.page.locator('main').innerText(), /No deployments yet: send one[^]*curl[^]*api\/v1\/events/);
+    assert.deepEqual(await window.violations(), []);
+  }),
+
+  'a slow server shows where the numbers will be': check(async (window) => {
+    let answer;
+    const wait = new Promise((resolve) => (answer = resolve));
+    await window.page.route('**/api/v1/summary?*', async (route) => {
+      await wait;
+      await route.continue();
+    });
+    await window.page.goto(window.base);
+    await window.page.waitForSelector('.bones');
+    assert.deepEqual(await window.violations(), []);
+    answer();
+    await window.settled();
+  }),
+
+  'printed, it is light and has no buttons': check(async (window) => {
+    await window.go('?period=30d');
+    await window.page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    assert.equal(await window.page.locator('nav').isVisible(), false);
+    assert.equal(await window.page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(255, 255, 255)');
+  }),
+
+  ...Object.fromEntries(
+    [1280, 390].flatMap((width) =>
+      ['light', 'dark'].map((scheme) => [
+        `axe finds nothing at ${width} px in ${scheme}`,
+        check(
+          async (window) => {
+            await window.go();
+            await accessible(window);
+          },
+          { width, height: 900, scheme },
+        ),
+      ]),
+    ),
+  ),
+};
