@@ -1,2 +1,24 @@
-//! Wiring.
-fn main() {}
+//! The one binary. Wiring only: configuration, telemetry, subcommands; what they do lives on the floors
+//! below.
+
+mod cli;
+mod command;
+mod config;
+mod pipeline;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    telemetry::start(cli.log_format);
+    match command::run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            telemetry::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

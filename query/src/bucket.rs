@@ -3,7 +3,6 @@
 
 mod function;
 
-use std::collections::HashSet;
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Days, LocalResult, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
@@ -230,12 +229,6 @@ impl Buckets {
         let index = self.edges.partition_point(|&edge| edge <= instant).checked_sub(1)?;
         (index < self.len()).then_some(index)
     }
-}
-
-/// Number of different days of the zone on which at least one of the instants lies.
-pub fn n_days_with(instants: impl IntoIterator<Item = Instant>, tz: Tz) -> usize {
-    let dates = instants.into_iter().map(|instant| instant.with_timezone(&tz).date_naive());
-    dates.collect::<HashSet<_>>().len()
 }
 
 /// Edges are compared with whole microseconds, so one between two of them may as well be the later one.

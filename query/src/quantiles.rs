@@ -3,10 +3,12 @@
 
 mod aggregate;
 mod heap;
+mod select;
 
 use arrow::array::{Array, AsArray, StructArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 
+use self::select::{Sieve, Whole};
 use crate::statistics::{Interval, median_interval_ranks};
 
 pub use aggregate::distribution;
@@ -36,9 +38,9 @@ pub struct Distribution {
     pub median_interval: Option<Interval>,
 }
 
-/// Summarises a sample; `None` for an empty one. Leaves the values in another order.
-pub fn distribution_of(values: &mut [i64]) -> Option<Distribution> {
-    summarise(values)
+/// Summarises a sample; `None` for an empty one.
+pub fn distribution_of(values: &[i64]) -> Option<Distribution> {
+    summarise(&[values], &mut Sieve::default())
 }
 
 /// Reads the column that `distribution(x)` made: a row is `None` where no value was.
@@ -59,29 +61,12 @@ pub(crate) fn distributions(column: &StructArray) -> Vec<Option<Distribution>> {
     (0..column.len()).map(read).collect()
 }
 
-/// Whole numbers narrow or wide.
-trait Whole: Copy + Ord + Into<i64> {
-    /// Exact, so that it does not depend on the order of values.
-    fn sum(values: &[Self]) -> i128;
-}
-
-impl Whole for i32 {
-    fn sum(values: &[Self]) -> i128 {
-        // Fewer than 2³² values of 32 bits cannot overflow 64.
-        values.chunks(1 << 31).map(|chunk| i128::from(chunk.iter().map(|&value| i64::from(value)).sum::<i64>())).sum()
-    }
-}
-
-impl Whole for i64 {
-    fn sum(values: &[Self]) -> i128 {
-        values.iter().map(|&value| i128::from(value)).sum()
-    }
-}
-
-fn summarise<T: Whole>(values: &mut [T]) -> Option<Distribution> {
-    let n = values.len();
-    let (min, max) = (*values.iter().min()?, *values.iter().max()?);
-    let mean = T::sum(values) as f64 / n as f64;
+/// Summarises a sample in parts.
+fn summarise<T: Whole>(parts: &[&[T]], sieve: &mut Sieve<T>) -> Option<Distribution> {
+    let n: usize = parts.iter().map(|part| part.len()).sum();
+    let min = *parts.iter().filter_map(|part| part.iter().min()).min()?;
+    let max = *parts.iter().filter_map(|part| part.iter().max()).max()?;
+    let mean = parts.iter().map(|part| T::sum(part)).sum::<i128>() as f64 / n as f64;
     let percentiles = [25, 50, 75, 90, 95].map(|percent| Position::of(percent, n));
     let median_ranks = median_interval_ranks(n as u64).map(|(low, high)| [low as usize - 1, high as usize - 1]);
 
@@ -89,9 +74,9 @@ fn summarise<T: Whole>(values: &mut [T]) -> Option<Distribution> {
     ranks.extend(median_ranks.into_iter().flatten());
     ranks.sort_unstable();
     ranks.dedup();
-    select(values, 0, &ranks);
+    let found = sieve.at_ranks(parts, (min, max), &ranks);
 
-    let at = |rank: usize| values[rank].into() as f64;
+    let at = |rank: usize| found[ranks.partition_point(|&other| other < rank)].into() as f64;
     let [p25, p50, p75, p90, p95] = percentiles.map(|position| {
         let (below, above) = (at(position.rank), at(position.next));
         below + (above - below) * position.part
@@ -125,26 +110,6 @@ impl Position {
     }
 }
 
-/// Below this, sorting is quicker than selecting.
-const FEW: usize = 48;
-
-/// Puts the values of the given ranks, rising and counted from `first` on, where sorting would put them. Each
-/// selection parts the values, so that the ranks to either side are looked for only among their own.
-fn select<T: Ord>(values: &mut [T], first: usize, ranks: &[usize]) {
-    if ranks.is_empty() {
-        return;
-    }
-    if values.len() <= FEW {
-        values.sort_unstable();
-        return;
-    }
-    let middle = ranks.len() / 2;
-    let rank = ranks[middle];
-    let (below, _, above) = values.select_nth_unstable(rank - first);
-    select(below, first, &ranks[..middle]);
-    select(above, rank + 1, &ranks[middle + 1..]);
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
@@ -159,11 +124,11 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_numpy() {
         // numpy 2, percentile(x, [25, 50, 75, 90, 95]).
-        let found = distribution_of(&mut [15, 20, 35, 40, 50, 3, 900]).unwrap();
+        let found = distribution_of(&[15, 20, 35, 40, 50, 3, 900]).unwrap();
         assert_eq!(percentiles(&found), [17.5, 35.0, 45.0, 390.0, 645.0]);
         assert_eq!((found.n, found.mean, found.min, found.max), (7, 1063.0 / 7.0, 3.0, 900.0));
-        let mut squares: Vec<i64> = (0..1000).map(|i| i * i % 7919).collect();
-        let found = distribution_of(&mut squares).unwrap();
+        let squares: Vec<i64> = (0..1000).map(|i| i * i % 7919).collect();
+        let found = distribution_of(&squares).unwrap();
         for (found, expected) in percentiles(&found).into_iter().zip([1662.5, 3640.5, 5675.5, 6941.5, 7301.1]) {
             assert!((found - expected).abs() < 1e-9);
         }
@@ -172,24 +137,24 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_median_needs_six_values() {
-        let few = distribution_of(&mut [5, 4, 3, 2, 1]).unwrap();
+        let few = distribution_of(&[5, 4, 3, 2, 1]).unwrap();
         assert_eq!((few.p50, few.median_interval), (3.0, None));
-        let enough = distribution_of(&mut [6, 5, 4, 3, 2, 1]).unwrap();
+        let enough = distribution_of(&[6, 5, 4, 3, 2, 1]).unwrap();
         assert_eq!(enough.median_interval, Some(Interval { low: 1.0, high: 6.0 }));
-        let hundred = distribution_of(&mut (1..=100).rev().collect::<Vec<_>>()).unwrap();
+        let hundred = distribution_of(&(1..=100).rev().collect::<Vec<_>>()).unwrap();
         assert_eq!(hundred.median_interval, Some(Interval { low: 40.0, high: 61.0 }));
-        assert_eq!(distribution_of(&mut []), None);
+        assert_eq!(distribution_of(&[]), None);
     }
 
     #[test]
     fn the_mean_of_the_largest_values_does_not_overflow() {
-        assert_eq!(distribution_of(&mut [i64::MAX; 9]).unwrap().mean, i64::MAX as f64);
+        assert_eq!(distribution_of(&[i64::MAX; 9]).unwrap().mean, i64::MAX as f64);
     }
 
     proptest! {
         #[test]
         fn selection_finds_what_sorting_finds(mut values in prop::collection::vec(-300_i64..3_000, 1..400)) {
-            let found = distribution_of(&mut values).unwrap();
+            let found = distribution_of(&values).unwrap();
             values.sort_unstable();
             let sorted = |h: f64| {
                 let rank = h.floor() as usize;
@@ -207,8 +172,9 @@ mod tests {
 
         #[test]
         fn narrow_values_summarise_like_wide_ones(values in prop::collection::vec(any::<i32>(), 1..300)) {
-            let mut wide: Vec<i64> = values.iter().map(|&value| value.into()).collect();
-            prop_assert_eq!(summarise(&mut values.clone()), distribution_of(&mut wide));
+            let wide: Vec<i64> = values.iter().map(|&value| value.into()).collect();
+            let (first, second) = values.split_at(values.len() / 3);
+            prop_assert_eq!(summarise(&[first, second], &mut Sieve::default()), distribution_of(&wide));
         }
     }
 }

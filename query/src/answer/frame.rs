@@ -3,8 +3,7 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, AsArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
-use arrow::datatypes::DataType;
+use arrow::array::{Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::JoinType;
 use datafusion::prelude::{Expr, SessionContext, col, lit};
@@ -15,6 +14,7 @@ use super::directory::{Directory, Selection};
 use crate::bucket::{BucketSize, Buckets};
 use crate::engine::Error;
 use crate::metric::Metric;
+use crate::quantiles::{Distribution, distributions};
 use crate::question::{GroupBy, Question};
 use crate::tables::Tables;
 
@@ -27,27 +27,11 @@ pub(crate) enum Cut {
     BucketsAndTotals,
 }
 
-/// A distribution as the aggregate gives it, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Spread {
-    pub(crate) n: i64,
-    pub(crate) mean: Option<f64>,
-    pub(crate) min: Option<f64>,
-    pub(crate) max: Option<f64>,
-    pub(crate) p25: Option<f64>,
-    pub(crate) p50: Option<f64>,
-    pub(crate) p75: Option<f64>,
-    pub(crate) p90: Option<f64>,
-    pub(crate) p95: Option<f64>,
-    pub(crate) low: Option<f64>,
-    pub(crate) high: Option<f64>,
-}
-
 /// The aggregates of one bucket and group, by their names in the metrics' select lists.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Aggregates {
     counts: HashMap<String, i64>,
-    spreads: HashMap<String, Spread>,
+    distributions: HashMap<String, Distribution>,
 }
 
 impl Aggregates {
@@ -57,8 +41,8 @@ impl Aggregates {
     }
 
     /// A distribution; `None` where the pass found no row.
-    pub(crate) fn spread(&self, name: &str) -> Option<&Spread> {
-        self.spreads.get(name).filter(|s| s.n > 0)
+    pub(crate) fn distribution(&self, name: &str) -> Option<&Distribution> {
+        self.distributions.get(name)
     }
 }
 
@@ -120,7 +104,7 @@ pub(crate) async fn measure(
         for (cell, aggregates) in found {
             let into = cells.entry(cell).or_default();
             into.counts.extend(aggregates.counts);
-            into.spreads.extend(aggregates.spreads);
+            into.distributions.extend(aggregates.distributions);
         }
     }
     Ok(cells)
@@ -184,42 +168,22 @@ pub(crate) fn with_group(
 fn read(batch: &RecordBatch, cells: &mut Cells) {
     let buckets = batch.column(0).as_any().downcast_ref::<Int32Array>();
     let keys = batch.column(1).as_any().downcast_ref::<StringArray>();
-    for row in 0..batch.num_rows() {
-        let bucket = buckets.filter(|b| b.is_valid(row)).map(|b| b.value(row) as usize);
-        let key = keys.filter(|k| k.is_valid(row)).map(|k| k.value(row).to_owned());
-        let aggregates = cells.entry((bucket, key)).or_default();
-        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()).skip(2) {
-            match field.data_type() {
-                DataType::Int64 => {
-                    let counts: &Int64Array = column.as_primitive();
-                    aggregates.counts.insert(field.name().clone(), counts.value(row));
-                }
-                DataType::Struct(_) => {
-                    aggregates.spreads.insert(field.name().clone(), spread(column.as_struct(), row));
-                }
-                _ => {}
+    let places: Vec<Cell> = (0..batch.num_rows())
+        .map(|row| {
+            let bucket = buckets.filter(|b| b.is_valid(row)).map(|b| b.value(row) as usize);
+            (bucket, keys.filter(|k| k.is_valid(row)).map(|k| k.value(row).to_owned()))
+        })
+        .collect();
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()).skip(2) {
+        if let Some(counts) = column.as_any().downcast_ref::<Int64Array>() {
+            for (place, n) in places.iter().zip(counts.values()) {
+                cells.entry(place.clone()).or_default().counts.insert(field.name().clone(), *n);
+            }
+        } else if let Some(structs) = column.as_any().downcast_ref::<StructArray>() {
+            for (place, distribution) in places.iter().zip(distributions(structs)) {
+                let into = &mut cells.entry(place.clone()).or_default().distributions;
+                into.extend(distribution.map(|d| (field.name().clone(), d)));
             }
         }
-    }
-}
-
-fn spread(column: &StructArray, row: usize) -> Spread {
-    let n = column.column_by_name("n").map_or(0, |c| c.as_primitive::<arrow::datatypes::Int64Type>().value(row));
-    let number = |name: &str| {
-        let values: Option<&Float64Array> = column.column_by_name(name).and_then(|c| c.as_any().downcast_ref());
-        values.filter(|v| v.is_valid(row)).map(|v| v.value(row))
-    };
-    Spread {
-        n,
-        mean: number("mean"),
-        min: number("min"),
-        max: number("max"),
-        p25: number("p25"),
-        p50: number("p50"),
-        p75: number("p75"),
-        p90: number("p90"),
-        p95: number("p95"),
-        low: number("low"),
-        high: number("high"),
     }
 }

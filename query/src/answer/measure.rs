@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::frame::{Aggregates, Spread};
+use super::frame::Aggregates;
 use crate::engine::Row;
 use crate::metric::{Kind, Metric};
+use crate::quantiles::Distribution;
 use crate::statistics::wilson;
 
 /// Length of a bucket, for rates over time.
@@ -22,7 +23,7 @@ pub(crate) fn row(metric: &Metric, aggregates: &Aggregates, length: Length, min_
     match metric.id {
         "deployment-frequency" => frequency(aggregates, length),
         "change-lead-time" => {
-            let mut row = duration(aggregates.spread("lead_time"), min_n);
+            let mut row = duration(aggregates.distribution("lead_time"), min_n);
             row.insert("n_excluded".into(), json!(aggregates.count("lead_time_excluded")));
             row
         }
@@ -36,7 +37,7 @@ pub(crate) fn row(metric: &Metric, aggregates: &Aggregates, length: Length, min_
             row
         }
         "failed-deployment-recovery-time" => {
-            let mut row = duration(aggregates.spread("recovery"), min_n);
+            let mut row = duration(aggregates.distribution("recovery"), min_n);
             row.insert("n_open".into(), json!(aggregates.count("recovery_open")));
             row.insert("n_excluded".into(), json!(aggregates.count("recovery_excluded")));
             row
@@ -64,7 +65,7 @@ fn frequency(aggregates: &Aggregates, length: Length) -> Row {
     let n = aggregates.count("frequency_n");
     let share = (length.calendar_days > 0)
         .then(|| (aggregates.count("frequency_days") as f64 / length.calendar_days as f64).min(1.0));
-    let interval = aggregates.spread("frequency_interval").and_then(|s| s.p50);
+    let interval = aggregates.distribution("frequency_interval").map(|d| d.p50);
     object([
         ("value", json!(n)),
         ("n", json!(n)),
@@ -94,25 +95,26 @@ fn ratio(k: i64, n: i64, min_n: u64) -> Row {
     ])
 }
 
-fn duration(spread: Option<&Spread>, min_n: u64) -> Row {
-    let n = spread.map_or(0, |s| s.n);
-    let part = |get: fn(&Spread) -> Option<f64>| seconds(spread.and_then(get));
+fn duration(times: Option<&Distribution>, min_n: u64) -> Row {
+    let n = times.map_or(0, |t| t.n);
+    let part = |get: fn(&Distribution) -> f64| seconds(times.map(get));
+    let interval = times.and_then(|t| t.median_interval);
     object([
-        ("value", part(|s| s.p50)),
+        ("value", part(|t| t.p50)),
         ("n", json!(n)),
         ("numerator", Value::Null),
         ("denominator", Value::Null),
-        ("low", part(|s| s.low)),
-        ("high", part(|s| s.high)),
-        ("enough_data", json!(n.max(0) as u64 >= min_n)),
-        ("p25", part(|s| s.p25)),
-        ("p50", part(|s| s.p50)),
-        ("p75", part(|s| s.p75)),
-        ("p90", part(|s| s.p90)),
-        ("p95", part(|s| s.p95)),
-        ("mean", part(|s| s.mean)),
-        ("min", part(|s| s.min)),
-        ("max", part(|s| s.max)),
+        ("low", seconds(interval.map(|i| i.low))),
+        ("high", seconds(interval.map(|i| i.high))),
+        ("enough_data", json!(n >= min_n)),
+        ("p25", part(|t| t.p25)),
+        ("p50", part(|t| t.p50)),
+        ("p75", part(|t| t.p75)),
+        ("p90", part(|t| t.p90)),
+        ("p95", part(|t| t.p95)),
+        ("mean", part(|t| t.mean)),
+        ("min", part(|t| t.min)),
+        ("max", part(|t| t.max)),
     ])
 }
 

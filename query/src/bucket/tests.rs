@@ -124,15 +124,6 @@ fn what_cannot_be_cut_is_said() {
     assert_eq!(unknown.to_string(), "unknown bucket `fortnight`: expected day, week, month, quarter, year or all");
 }
 
-#[test]
-fn days_with_something_are_days_of_the_zone() {
-    let instants = ["2026-06-01T21:59:00Z", "2026-06-01T22:00:00Z", "2026-06-02T10:00:00Z"].map(at);
-    assert_eq!(n_days_with(instants, Tz::UTC), 2);
-    assert_eq!(n_days_with(instants, Berlin), 2);
-    assert_eq!(n_days_with(instants[1..].iter().copied(), Berlin), 1);
-    assert_eq!(n_days_with([], Berlin), 0);
-}
-
 proptest! {
     #[test]
     fn buckets_cover_the_period_without_gap_in_every_zone(

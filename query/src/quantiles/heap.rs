@@ -1,7 +1,7 @@
 //! Where the aggregate keeps values until all are there: one heap a group, in chunks that never move. Fresh
-//! memory costs more than the selection does, so values are held in 32 bits while all of them fit, and groups
-//! share the room in which they are selected.
+//! memory costs more than the selection does, so values are held in 32 bits while all of them fit.
 
+use super::select::Sieve;
 use super::{Distribution, summarise};
 
 /// Values in a full chunk.
@@ -66,11 +66,11 @@ pub(super) struct Heaps {
     n_bytes: usize,
 }
 
-/// Room for the values of one group at a time.
+/// Room in which groups are summarised one after another.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    narrow: Vec<i32>,
-    wide: Vec<i64>,
+    narrow: Sieve<i32>,
+    wide: Sieve<i64>,
 }
 
 impl Heaps {
@@ -123,16 +123,14 @@ impl Heaps {
 
     /// Summarises a group; `None` where it is empty.
     pub(super) fn distribution(&self, group: usize, room: &mut Room) -> Option<Distribution> {
-        if self.wide.get(group).is_some_and(|wide| wide.len() > 0) {
-            room.wide.clear();
-            self.copy_to(group, &mut room.wide);
-            return summarise(&mut room.wide);
-        }
-        room.narrow.clear();
-        for part in self.narrow[group].parts() {
-            room.narrow.extend_from_slice(part);
-        }
-        summarise(&mut room.narrow)
+        let narrow = &self.narrow[group];
+        let Some(wide) = self.wide.get(group).filter(|wide| wide.len() > 0) else {
+            return summarise(&narrow.parts().collect::<Vec<_>>(), &mut room.narrow);
+        };
+        let mut widened = Vec::with_capacity(narrow.len());
+        widened.extend(narrow.parts().flatten().map(|&value| i64::from(value)));
+        let parts: Vec<_> = wide.parts().chain([widened.as_slice()]).collect();
+        summarise(&parts, &mut room.wide)
     }
 
     /// Takes the first `n_groups` groups out; the others move to their places.
@@ -161,6 +159,7 @@ fn split<T>(groups: &mut Vec<T>, n: usize) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quantiles::distribution_of;
     use proptest::prelude::*;
 
     fn values_of(heaps: &Heaps, group: usize) -> Vec<i64> {
@@ -212,7 +211,7 @@ mod tests {
             for (group, plain) in plain.iter().enumerate() {
                 prop_assert_eq!(heaps.len(group), plain.len());
                 prop_assert_eq!(&values_of(&heaps, group), plain);
-                prop_assert_eq!(heaps.distribution(group, &mut room), summarise(&mut plain.clone()));
+                prop_assert_eq!(heaps.distribution(group, &mut room), distribution_of(plain));
             }
             let first = heaps.take_first(n_first);
             for (group, plain) in plain[first.n_groups()..].iter().enumerate() {

@@ -62,8 +62,8 @@ fn some_rows(n: i64) -> Vec<Row> {
 
 fn expected(rows: &[Row], team: Option<i64>, filtered: bool) -> Option<Distribution> {
     let counts = |row: &&Row| (team.is_none() || row.0 == team) && (!filtered || row.2 == Some(true));
-    let mut values: Vec<i64> = rows.iter().filter(counts).filter_map(|row| row.1).collect();
-    distribution_of(&mut values)
+    let values: Vec<i64> = rows.iter().filter(counts).filter_map(|row| row.1).collect();
+    distribution_of(&values)
 }
 
 #[tokio::test]

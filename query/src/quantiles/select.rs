@@ -1,0 +1,172 @@
+//! The values at a few ranks of a large sample. A first walk counts values by their leading bits, a second one keeps
+//! those that share their leading bits with a value asked for: one in thirty or so. Among them, selection finds it.
+
+/// Whole numbers narrow or wide.
+pub(super) trait Whole: Copy + Ord + Default + Into<i64> {
+    /// Exact, so that it does not depend on the order of values.
+    fn sum(values: &[Self]) -> i128;
+}
+
+impl Whole for i32 {
+    fn sum(values: &[Self]) -> i128 {
+        // Fewer than 2³² values of 32 bits cannot overflow 64.
+        values.chunks(1 << 31).map(|chunk| i128::from(chunk.iter().map(|&value| i64::from(value)).sum::<i64>())).sum()
+    }
+}
+
+impl Whole for i64 {
+    fn sum(values: &[Self]) -> i128 {
+        values.iter().map(|&value| i128::from(value)).sum()
+    }
+}
+
+/// Smaller samples are selected from as a whole.
+const SMALL: usize = 2048;
+/// Below this, sorting is quicker than selecting.
+const FEW: usize = 48;
+/// Number of meshes: 64 powers of two, each in 128 steps.
+const MESHES: usize = 64 << MESH_BITS;
+const MESH_BITS: u32 = 7;
+
+/// Room for one selection after another.
+#[derive(Debug)]
+pub(super) struct Sieve<T> {
+    counts: Vec<u32>,
+    wanted: Vec<bool>,
+    kept: Vec<T>,
+}
+
+impl<T> Default for Sieve<T> {
+    fn default() -> Self {
+        Self { counts: Vec::new(), wanted: Vec::new(), kept: Vec::new() }
+    }
+}
+
+impl<T: Whole> Sieve<T> {
+    /// The values at these ranks, which rise and count from 0. `range` is the smallest and the largest value.
+    pub(super) fn at_ranks(&mut self, parts: &[&[T]], range: (T, T), ranks: &[usize]) -> Vec<T> {
+        let n: usize = parts.iter().map(|part| part.len()).sum();
+        let (min, max): (i64, i64) = (range.0.into(), range.1.into());
+        let ranks = if n <= SMALL || u32::try_from(n).is_err() || max.checked_sub(min).is_none() {
+            self.kept.clear();
+            for part in parts {
+                self.kept.extend_from_slice(part);
+            }
+            ranks.to_vec()
+        } else {
+            self.sift(parts, min, max, ranks)
+        };
+        select(&mut self.kept, 0, &ranks);
+        ranks.iter().map(|&rank| self.kept[rank]).collect()
+    }
+
+    /// Keeps what may lie at the ranks, and tells their ranks among it.
+    fn sift(&mut self, parts: &[&[T]], min: i64, max: i64, ranks: &[usize]) -> Vec<usize> {
+        self.counts.clear();
+        self.counts.resize(MESHES, 0);
+        self.wanted.clear();
+        self.wanted.resize(MESHES, false);
+        // Arrays, so that no mesh need be checked against their length.
+        let counts: &mut [u32; MESHES] = self.counts.first_chunk_mut().expect("it was just made this long");
+        let wanted: &mut [bool; MESHES] = self.wanted.first_chunk_mut().expect("it was just made this long");
+        for part in parts {
+            for &value in *part {
+                counts[mesh(value.into() - min)] += 1;
+            }
+        }
+
+        let mut moved = Vec::with_capacity(ranks.len());
+        let (mut n_before, mut n_kept) = (0, 0);
+        let mut left = ranks.iter().peekable();
+        for (count, wanted) in counts[..=mesh(max - min)].iter().zip(wanted.iter_mut()) {
+            let n_here = *count as usize;
+            while let Some(rank) = left.next_if(|&&rank| rank < n_before + n_here) {
+                moved.push(n_kept + rank - n_before);
+                *wanted = true;
+            }
+            n_kept += if *wanted { n_here } else { 0 };
+            n_before += n_here;
+        }
+
+        self.kept.clear();
+        self.kept.resize(n_kept + 1, T::default());
+        let mut next = 0;
+        for part in parts {
+            for &value in *part {
+                // Written without a branch: what is not wanted is written over, in the end in the place beyond.
+                self.kept[next] = value;
+                next += usize::from(wanted[mesh(value.into() - min)]);
+            }
+        }
+        self.kept.truncate(n_kept);
+        moved
+    }
+}
+
+/// The exponent and leading bits of a distance from the smallest value: it rises with the distance.
+#[inline]
+fn mesh(distance: i64) -> usize {
+    const ONE: u64 = 1023 << MESH_BITS;
+    let leading = (distance as f64).to_bits() >> (f64::MANTISSA_DIGITS - 1 - MESH_BITS);
+    leading.saturating_sub(ONE) as usize % MESHES
+}
+
+/// Puts the values of the given ranks, rising and counted from `first` on, where sorting would put them. Each
+/// selection parts the values, so that the ranks to either side are looked for only among their own.
+fn select<T: Ord>(values: &mut [T], first: usize, ranks: &[usize]) {
+    if ranks.is_empty() {
+        return;
+    }
+    if values.len() <= FEW {
+        values.sort_unstable();
+        return;
+    }
+    let middle = ranks.len() / 2;
+    let rank = ranks[middle];
+    let (below, _, above) = values.select_nth_unstable(rank - first);
+    select(below, first, &ranks[..middle]);
+    select(above, rank + 1, &ranks[middle + 1..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn meshes_rise_with_the_distance_and_are_enough() {
+        let distances = (0..10_000).chain((14..63).flat_map(|bits| [(1 << bits) - 1, 1 << bits])).chain([i64::MAX]);
+        let meshes: Vec<usize> = distances.map(mesh).collect();
+        assert!(meshes.is_sorted());
+        assert_eq!((meshes[0], meshes[1], meshes[2]), (0, 0, 128));
+        assert_eq!(*meshes.last().unwrap_or(&0), 63 << MESH_BITS);
+    }
+
+    fn samples() -> impl Strategy<Value = Vec<i64>> {
+        let value = prop_oneof![
+            8 => 0..2_000_000_i64,
+            4 => Just(86_400_000),
+            1 => 0..i64::MAX,
+            1 => -1_000_000_000..0_i64,
+        ];
+        prop::collection::vec(value, SMALL + 1..2 * SMALL)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn the_sieve_finds_what_sorting_finds(
+            sample in samples(),
+            ranks in prop::collection::btree_set(0..=SMALL, 0..20),
+            cut in 0..SMALL,
+        ) {
+            let ranks: Vec<usize> = ranks.into_iter().collect();
+            let (first, second) = sample.split_at(cut);
+            let mut sorted = sample.clone();
+            sorted.sort_unstable();
+            let range = (sorted[0], sorted[sorted.len() - 1]);
+            let expected: Vec<i64> = ranks.iter().map(|&rank| sorted[rank]).collect();
+            prop_assert_eq!(Sieve::default().at_ranks(&[first, second], range, &ranks), expected);
+        }
+    }
+}

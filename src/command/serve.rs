@@ -1,0 +1,90 @@
+//! `dorado serve`: the API, the page, the webhooks, and the pipeline behind them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use chrono::Utc;
+use dorado_api::App;
+use dorado_query::Engine;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::info;
+
+use super::open;
+use crate::cli::{ListenArgs, ServeArgs};
+use crate::config::Config;
+use crate::pipeline;
+use crate::telemetry::say;
+
+/// Serves until it is told to stop.
+pub(crate) fn run(args: &ServeArgs, config_file: Option<&Path>) -> Result<()> {
+    let config = Config::read(config_file, args.data.data.as_deref())?;
+    let url = config.data(args.data.data.as_deref());
+    let work = open::runtime("dorado-work")?;
+    let engine = work.block_on(open::engine(&url, config.catalog()))?;
+    serve(&work, engine, &config, &args.listen)
+}
+
+/// Serves an engine that is open. Questions and the pipeline run on `work`, HTTP on a runtime of its own.
+pub(crate) fn serve(
+    work: &tokio::runtime::Runtime,
+    engine: Engine,
+    config: &Config,
+    listen: &ListenArgs,
+) -> Result<()> {
+    let address = config.listen(listen.listen)?;
+    if !address.ip().is_loopback() && !listen.trusted_network {
+        bail!(
+            "{address} can be reached by others, who could read and write everything: serve on a loopback \
+             address behind a proxy that signs people in, or say --trusted-network"
+        );
+    }
+    let sources = dorado_ingest::all(config.sources());
+    let (stop, stopped) = watch::channel(false);
+    let pipeline = work.spawn(pipeline::run(engine.clone(), sources.clone(), Utc::now, stopped));
+    let app = App {
+        engine: engine.clone(),
+        sources,
+        limits: config.limits(),
+        now: Utc::now,
+        started_at: Utc::now(),
+        queries: work.handle().clone(),
+    };
+    let http = open::runtime("dorado-http")?;
+    http.block_on(async {
+        let listener = bind(address).await?;
+        say(format_args!("listening on http://{}", listener.local_addr()?))?;
+        dorado_api::serve(listener, app, told_to_stop()).await.context("cannot serve")
+    })?;
+    info!("stopping");
+    // A batch that is being written is finished; what waits stays in the inbox.
+    let _ = stop.send(true);
+    work.block_on(async {
+        pipeline.await.context("the pipeline ended badly")?;
+        engine.lake().clone().close();
+        Ok(())
+    })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is something else there? --listen takes another address"))
+}
+
+/// Completes when the process is asked to end.
+async fn told_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .expect("a handler for SIGTERM can be set");
+        tokio::select! {
+            _ = interrupted => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = interrupted.await;
+}

@@ -1,0 +1,91 @@
+//! The one committer: takes what waits in the inbox, has it translated, writes it to silver, brings gold
+//! up to it. One at a time, in order of arrival; a failure is tried again, and loses nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dorado_ingest::Source;
+use dorado_lake::{Batch, Delivery, Fact, Instant, Settled};
+use dorado_query::Engine;
+use tokio::sync::watch;
+use tracing::{error, info};
+
+/// Deliveries in one Delta commit at most.
+const BATCH: usize = 10_000;
+/// How long to wait before what failed is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often the tables are looked after.
+const MAINTENANCE: Duration = Duration::from_secs(30);
+
+/// Runs until `stop` says so; what waits then is settled by the next run.
+pub(crate) async fn run(
+    engine: Engine,
+    sources: Vec<Arc<dyn Source>>,
+    now: fn() -> Instant,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut maintenance = tokio::time::interval(MAINTENANCE);
+    loop {
+        let failed = match settle_all(&engine, &sources).await {
+            Ok(()) => false,
+            Err(error) => {
+                error!(error = %chain(&error), "cannot settle what waits in the inbox; trying again");
+                true
+            }
+        };
+        let pause = if failed { PAUSE } else { Duration::MAX };
+        tokio::select! {
+            biased;
+            _ = stop.changed() => return,
+            () = tokio::time::sleep(pause) => {}
+            () = engine.lake().arrived(), if !failed => {}
+            _ = maintenance.tick() => {
+                if let Err(error) = engine.lake().maintain(now()).await {
+                    error!(error = %chain(&error.into()), "cannot look after the tables");
+                }
+            }
+        }
+    }
+}
+
+/// Settles batch by batch until nothing waits and gold is up to date.
+pub(crate) async fn settle_all(engine: &Engine, sources: &[Arc<dyn Source>]) -> anyhow::Result<()> {
+    loop {
+        let waiting = engine.lake().waiting(BATCH).await?;
+        if waiting.is_empty() {
+            // A run that ended between silver and gold left this to do.
+            engine.refresh().await?;
+            return Ok(());
+        }
+        let started = std::time::Instant::now();
+        let n_deliveries = waiting.len();
+        let deliveries: Vec<Settled> = waiting
+            .into_iter()
+            .map(|(arrival, delivery)| {
+                let outcome = translate(sources, &delivery);
+                Settled { arrival, delivery, outcome }
+            })
+            .collect();
+        let n_facts: usize = deliveries.iter().filter_map(|d| d.outcome.as_ref().ok()).map(Vec::len).sum();
+        engine.lake().settle(Batch { deliveries }).await?;
+        let refreshed = engine.refresh().await?;
+        info!(
+            n_deliveries,
+            n_facts,
+            n_services = refreshed.n_services,
+            elapsed_ms = started.elapsed().as_millis() as u64,
+            "settled"
+        );
+    }
+}
+
+fn translate(sources: &[Arc<dyn Source>], delivery: &Delivery) -> Result<Vec<Fact>, String> {
+    let Some(source) = sources.iter().find(|s| s.name() == delivery.source) else {
+        return Err(format!("source `{}` is not connected", delivery.source));
+    };
+    source.translate(delivery).map_err(|error| error.to_string())
+}
+
+fn chain(error: &anyhow::Error) -> String {
+    format!("{error:#}")
+}
