@@ -18,7 +18,9 @@ use crate::{Error, Fact, Lake};
 /// Encoded and half-encoded bytes that an import holds; beyond it the largest months are stored.
 const BYTES_HELD: usize = 192 << 20;
 
-type Encoders = HashMap<(&'static str, Month), Encoder>;
+/// A table's month.
+type Key = (&'static str, Month);
+type Encoders = HashMap<Key, Encoder>;
 
 /// An import under way. Its facts share one arrival number and are seen when [`Import::finish`] returns; an import
 /// that is dropped leaves nothing to be seen.
@@ -63,7 +65,9 @@ impl Import {
         let mut encoders = self.encoders.take().ok_or_else(lost)?;
         let encode = move || {
             let mut sorted = Sorted::default();
-            facts.into_iter().for_each(|fact| sorted.push(fact, arrival));
+            for fact in facts {
+                sorted.push(fact, arrival);
+            }
             encode(&mut encoders, sorted)?;
             Ok::<_, ParquetError>(encoders)
         };
@@ -101,7 +105,7 @@ impl Import {
         Ok(self.arrival)
     }
 
-    async fn store(&mut self, (name, month): (&'static str, Month), encoder: Encoder) -> Result<(), Error> {
+    async fn store(&mut self, (name, month): Key, encoder: Encoder) -> Result<(), Error> {
         let table = Arc::clone(self.lake.inner.table(name)?);
         let encoded = tokio::task::spawn_blocking(move || encoder.finish()).await;
         let encoded = encoded.map_err(failed)?.map_err(failed)?;
@@ -129,7 +133,7 @@ impl Drop for Import {
 
 /// Writes rows to the encoders of their months, on all cores.
 fn encode(encoders: &mut Encoders, sorted: Sorted) -> Result<(), ParquetError> {
-    let mut work = Vec::<((&'static str, Month), Encoder, RecordBatch)>::new();
+    let mut work = Vec::<(Key, Encoder, RecordBatch)>::new();
     for (table, months) in sorted.into_batches() {
         for (month, rows) in months {
             let encoder = match encoders.remove(&(table, month)) {
@@ -154,9 +158,7 @@ fn encode(encoders: &mut Encoders, sorted: Sorted) -> Result<(), ParquetError> {
     Ok(())
 }
 
-fn write_all(
-    share: Vec<((&'static str, Month), Encoder, RecordBatch)>,
-) -> Result<Vec<((&'static str, Month), Encoder)>, ParquetError> {
+fn write_all(share: Vec<(Key, Encoder, RecordBatch)>) -> Result<Vec<(Key, Encoder)>, ParquetError> {
     let written = share.into_iter().map(|(key, mut encoder, rows)| {
         encoder.write(&rows)?;
         Ok((key, encoder))

@@ -152,14 +152,14 @@ fn serve(mut file: File, mut requests: mpsc::UnboundedReceiver<Request>, wake: &
                 Err(_) => break,
             }
         }
-        keep(&mut file, deliveries, replies);
+        keep(&mut file, &deliveries, replies);
         wake.notify_one();
     }
 }
 
 /// Writes a group; where that fails, each by itself, so that every sender has an answer of their own.
-fn keep(file: &mut File, deliveries: Vec<Delivery>, replies: Vec<Reply<Kept>>) {
-    match file.keep(&deliveries) {
+fn keep(file: &mut File, deliveries: &[Delivery], replies: Vec<Reply<Kept>>) {
+    match file.keep(deliveries) {
         Ok(kept) => replies.into_iter().zip(kept).for_each(|(reply, kept)| drop(reply.send(Ok(kept)))),
         Err(_) => deliveries.iter().zip(replies).for_each(|(delivery, reply)| {
             let kept = file.keep(std::slice::from_ref(delivery)).map(|kept| kept[0]);
@@ -170,7 +170,7 @@ fn keep(file: &mut File, deliveries: Vec<Delivery>, replies: Vec<Reply<Kept>>) {
 
 fn answer(file: &mut File, request: Request) {
     match request {
-        Request::Keep(delivery, reply) => keep(file, vec![*delivery], vec![reply]),
+        Request::Keep(delivery, reply) => keep(file, &[*delivery], vec![reply]),
         Request::Waiting(limit, reply) => drop(reply.send(file.waiting(limit))),
         Request::Arrivals(through, reply) => drop(reply.send(file.arrivals(through))),
         Request::Leave(leaving, reply) => drop(reply.send(file.leave(&leaving))),

@@ -99,7 +99,7 @@ impl Commit {
 
     /// The commit's text: a JSON object a line.
     pub(crate) fn text(&self) -> String {
-        self.lines.iter().map(|line| format!("{line}\n")).collect()
+        self.lines.iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect()
     }
 }
 

@@ -62,7 +62,9 @@ impl Cell for String {
 
     fn write<'a>(values: impl ExactSizeIterator<Item = &'a Self>) -> ArrayRef {
         let mut builder = StringBuilder::with_capacity(values.len(), values.len() * BYTES_PER_STRING);
-        values.for_each(|value| builder.append_value(value));
+        for value in values {
+            builder.append_value(value);
+        }
         Arc::new(builder.finish())
     }
 
@@ -133,7 +135,9 @@ fn write_lists<'a>(values: impl ExactSizeIterator<Item = Option<&'a Vec<String>>
     let mut builder = ListBuilder::with_capacity(StringBuilder::new(), values.len());
     for value in values {
         let texts = value.map(Vec::as_slice).unwrap_or_default();
-        texts.iter().for_each(|text| builder.values().append_value(text));
+        for text in texts {
+            builder.values().append_value(text);
+        }
         builder.append(value.is_some());
     }
     Arc::new(builder.finish())

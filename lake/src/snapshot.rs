@@ -65,6 +65,11 @@ impl Snapshot {
         self.tables.get(table).map_or(0, |(state, _)| state.files.iter().map(|file| file.n_rows).sum())
     }
 
+    /// Files that a table consists of.
+    pub fn n_files(&self, table: &str) -> usize {
+        self.tables.get(table).map_or(0, |(state, _)| state.files.len())
+    }
+
     /// Bytes on the disk of a table's files.
     pub fn n_bytes(&self, table: &str) -> u64 {
         self.tables.get(table).map_or(0, |(state, _)| state.files.iter().map(|file| file.n_bytes).sum())

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use deltalake::DeltaTable;
 use deltalake::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use futures::StreamExt;
@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::Error;
 use crate::file::{DataFile, Encoded, Encoder};
+use crate::maintain::Upkeep;
 use crate::log::{Commit, DataChange, MONTH, Metadata, SCHEMA_VERSION, Transactions, commit_path};
 
 /// Attempts at one commit while somebody else commits as well.
@@ -78,19 +79,17 @@ pub(crate) struct Table {
     pub(crate) store: Arc<dyn ObjectStore>,
     log_store: LogStoreRef,
     state: RwLock<Arc<TableState>>,
-    pub(crate) writer: tokio::sync::Mutex<Writer>,
+    writer: tokio::sync::Mutex<Writer>,
+    pub(crate) upkeep: tokio::sync::Mutex<Upkeep>,
     /// Files that somebody in this process still holds: being written, in a snapshot, or being read.
     held: Mutex<HashMap<String, Weak<DataFile>>>,
 }
 
 /// What only the one who commits needs.
 #[derive(Debug, Default)]
-pub(crate) struct Writer {
+struct Writer {
     /// A commit failed, and whether it was made is not known.
     unsure: bool,
-    pub(crate) last_checkpoint: u64,
-    /// Files outside the table, each with when maintenance first saw it so.
-    pub(crate) unreferenced: HashMap<String, crate::Instant>,
 }
 
 impl Table {
@@ -123,6 +122,7 @@ impl Table {
             log_store,
             state: RwLock::new(Arc::new(state)),
             writer: tokio::sync::Mutex::default(),
+            upkeep: tokio::sync::Mutex::default(),
             held: Mutex::default(),
         };
         table.reload().await?;
@@ -240,7 +240,7 @@ impl Table {
                 transactions.insert(application.to_owned(), version);
             }
         }
-        let schema = self.file_schema(&snapshot.arrow_schema());
+        let schema = file_schema(&snapshot.arrow_schema());
         let log_data = snapshot.log_data();
         let files = log_data.iter().map(|view| {
             let path = view.object_store_path().to_string();
@@ -266,19 +266,6 @@ impl Table {
             },
             schema,
         })
-    }
-
-    /// The log's schema without the partition column, with the types that our own files have.
-    fn file_schema(&self, table: &SchemaRef) -> SchemaRef {
-        let fields = table.fields().iter().filter(|field| field.name() != MONTH);
-        let plain = fields.map(|field| match field.data_type() {
-            arrow::datatypes::DataType::List(item) => {
-                let item = arrow::datatypes::Field::new_list_field(item.data_type().clone(), true);
-                Arc::new(arrow::datatypes::Field::new_list(field.name(), item, true))
-            }
-            _ => Arc::new(arrow::datatypes::Field::new(field.name(), field.data_type().clone(), true)),
-        });
-        Arc::new(arrow::datatypes::Schema::new(plain.collect::<Vec<_>>()))
     }
 
     /// Remembers a file for as long as somebody holds it. A file that is known already is not made twice.
@@ -437,6 +424,19 @@ impl Table {
     pub(crate) fn log_store(&self) -> &LogStoreRef {
         &self.log_store
     }
+}
+
+/// The log's schema without the partition column, with the types that our own files have.
+fn file_schema(table: &SchemaRef) -> SchemaRef {
+    let fields = table.fields().iter().filter(|field| field.name() != MONTH);
+    let plain = fields.map(|field| match field.data_type() {
+        DataType::List(item) => {
+            let item = Field::new_list_field(item.data_type().clone(), true);
+            Arc::new(Field::new_list(field.name(), item, true))
+        }
+        _ => Arc::new(Field::new(field.name(), field.data_type().clone(), true)),
+    });
+    Arc::new(Schema::new(plain.collect::<Vec<_>>()))
 }
 
 enum Written {

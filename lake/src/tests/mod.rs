@@ -1,7 +1,10 @@
 //! Tests of the lake as its callers see it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod faults;
+mod maintaining;
 mod reading;
+mod rows;
 mod settling;
 
 use std::sync::Arc;

@@ -9,12 +9,12 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use crate::tests::{collect, count, facts, keep_all, path, query, session, settle_all};
 use crate::{Change, Error, GoldChange, Lake, Row};
 
-fn gold_schema() -> SchemaRef {
+pub(crate) fn gold_schema() -> SchemaRef {
     let fields = [Field::new("service", DataType::Utf8, true), Field::new("seconds", DataType::Int64, true)];
     Arc::new(Schema::new(fields.to_vec()))
 }
 
-fn gold(month: &str, rows: &[(&str, i64)]) -> Vec<GoldChange> {
+pub(crate) fn gold(month: &str, rows: &[(&str, i64)]) -> Vec<GoldChange> {
     let services: StringArray = rows.iter().map(|(service, _)| Some(*service)).collect();
     let seconds: Int64Array = rows.iter().map(|(_, seconds)| Some(*seconds)).collect();
     let batch = RecordBatch::try_new(gold_schema(), vec![Arc::new(services), Arc::new(seconds)]).unwrap();
