@@ -1,0 +1,167 @@
+//! [`Api`]: the state that handlers share, and how they ask questions and keep deliveries.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::response::Response;
+use chrono::{DurationRound, TimeDelta};
+use dorado_ingest::Source;
+use dorado_lake::{Delivery, Instant, Kept};
+use dorado_query::{Answer, Engine, Question};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{AbortHandle, JoinError};
+use tokio::time::timeout;
+
+use crate::answer::{Tag, Wanted};
+use crate::problem::{Kind, Problem};
+use crate::telemetry::Telemetry;
+use crate::{App, Limits};
+
+/// What handlers share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Shared>);
+
+struct Shared {
+    app: App,
+    telemetry: Telemetry,
+    query_turns: Arc<Semaphore>,
+    upload_turns: Arc<Semaphore>,
+}
+
+impl Api {
+    pub(crate) fn new(app: App) -> Self {
+        Self(Arc::new(Shared {
+            telemetry: Telemetry::default(),
+            query_turns: Arc::new(Semaphore::new(app.limits.queries)),
+            upload_turns: Arc::new(Semaphore::new(app.limits.uploads)),
+            app,
+        }))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.app.engine
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.app.limits
+    }
+
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.0.telemetry
+    }
+
+    pub(crate) fn started_at(&self) -> Instant {
+        self.0.app.started_at
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        (self.0.app.now)()
+    }
+
+    /// The end of the minute that it is: as end of a period it includes what happened just now, and
+    /// questions asked within one minute are one question.
+    pub(crate) fn end_of_minute(&self) -> Instant {
+        let now = self.now();
+        now.duration_trunc(TimeDelta::minutes(1)).map_or(now, |minute| minute + TimeDelta::minutes(1))
+    }
+
+    /// The source that takes webhooks under this name.
+    pub(crate) fn source(&self, name: &str) -> Option<&Arc<dyn Source>> {
+        self.0.app.sources.iter().find(|s| s.name() == name)
+    }
+
+    /// Answers a question in the format that is wanted; 304 where the caller has the answer already.
+    pub(crate) async fn answer<Asked, Answering>(
+        &self,
+        wanted: &Wanted,
+        question: &Question,
+        ask: Asked,
+    ) -> Result<Response, Problem>
+    where
+        Asked: FnOnce(Engine) -> Answering + Send + 'static,
+        Answering: Future<Output = Result<Arc<Answer>, dorado_query::Error>> + Send,
+    {
+        // Read before the question is asked: the answer is at least as new as its tag says.
+        let version = self.engine().table_version();
+        let tag = Tag::of_question(wanted, question, version, self.started_at());
+        if wanted.has(&tag) {
+            return Ok(wanted.not_modified(&tag));
+        }
+        let engine = self.engine().clone();
+        let format = wanted.format;
+        let (body, next_cursor) = self
+            .on_queries(async move {
+                let answer = ask(engine).await?;
+                let next = answer.meta.get("next_cursor").and_then(|c| c.as_str()).map(String::from);
+                Ok::<_, Problem>((format.encode(&answer)?, next))
+            })
+            .await?;
+        Ok(wanted.respond(body, &tag, next_cursor.as_deref()))
+    }
+
+    /// Runs work on the questions' own runtime, when its turn comes, and gives it up with the request.
+    async fn on_queries<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = self.turn(&self.0.query_turns).await?;
+        let task = self.0.app.queries.spawn(async move {
+            let done = work.await;
+            drop(turn);
+            done
+        });
+        let _aborted_when_dropped = AbortOnDrop(task.abort_handle());
+        let limit = self.limits().query_timeout;
+        match timeout(limit, task).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(failed)) => Err(crashed(&failed)),
+            Err(_) => Err(Problem::new(
+                Kind::Unavailable,
+                format!("the question took longer than {} seconds", limit.as_secs()),
+            )
+            .expected("a shorter period, or fewer groups")),
+        }
+    }
+
+    /// Runs work that holds the processor for long away from the threads that serve HTTP.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|failed| Err(crashed(&failed)))
+    }
+
+    /// Waits for the turn to read and expand a body.
+    pub(crate) async fn upload_turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.turn(&self.0.upload_turns).await
+    }
+
+    async fn turn(&self, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+        let busy = || Problem::new(Kind::Busy, "too many requests wait for their turn; try again");
+        timeout(self.limits().turn, Arc::clone(turns).acquire_owned())
+            .await
+            .map_err(|_elapsed| busy())?
+            .map_err(|_closed| busy())
+    }
+
+    /// Keeps a delivery; it is on stable storage when this returns.
+    pub(crate) async fn keep(&self, delivery: Delivery) -> Result<Kept, Problem> {
+        let source = delivery.source_name();
+        let kept = self.engine().lake().keep(delivery).await?;
+        self.telemetry().kept(&source);
+        Ok(kept)
+    }
+}
+
+fn crashed(failed: &JoinError) -> Problem {
+    Problem::new(Kind::Internal, "the work for this request ended early").caused_by(failed)
+}
+
+/// Ends a task when the request that waits for it goes away.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

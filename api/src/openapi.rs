@@ -1,0 +1,127 @@
+//! The description of the API, made from the routes themselves: what is served at `/openapi.json` and
+//! committed as `docs/openapi.json`.
+
+use dorado_ingest::events;
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+
+use crate::problem::Problem;
+use crate::router::routes;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Dorado", description = "DORA metrics that can be taken apart: deployments, changes and incidents in; \
+        five explained numbers out. Times are seconds, rates go from 0 to 1, unknown is null. Every error is \
+        `application/problem+json` that names the parameter, the value and what would have been right. Answers carry \
+        an `ETag`; rows also come as `text/csv` and `application/x-ndjson`."),
+    tags(
+        (name = "Metrics", description = "The five metrics, over time and taken apart"),
+        (name = "Lists", description = "What the metrics are about"),
+        (name = "Deliveries", description = "How facts arrive"),
+        (name = "Operations", description = "How this instance is doing"),
+    ),
+    components(schemas(Problem)),
+)]
+struct Head;
+
+pub(crate) fn head() -> OpenApi {
+    Head::openapi()
+}
+
+/// The API as OpenAPI 3.1.
+pub fn openapi() -> Value {
+    let described = serde_json::to_value(routes().into_openapi()).unwrap_or_default();
+    let Value::Object(mut api) = described else { return described };
+    if let Some(paths) = api.get_mut("paths").and_then(Value::as_object_mut) {
+        for (path, item) in paths {
+            let Some(item) = item.as_object_mut() else { continue };
+            for (method, operation) in item {
+                add_problems(operation, path, method);
+                add_formats(operation);
+            }
+        }
+    }
+    add_event(&mut api);
+    Value::Object(api)
+}
+
+/// The problems that any operation of its kind can answer with.
+fn add_problems(operation: &mut Value, path: &str, method: &str) {
+    let has_parameters = operation["parameters"].as_array().is_some_and(|all| !all.is_empty());
+    let mut statuses = vec![("500", "Dorado failed")];
+    if path.starts_with("/api/v1/") || path.starts_with("/webhooks/") {
+        statuses.push(("400", "The request cannot be read"));
+        statuses.push(("422", "A parameter makes no sense"));
+        statuses.push(("503", "Too much at once, or the store does not answer; `Retry-After` says when to try again"));
+    }
+    if method == "get" && path.starts_with("/api/v1/") {
+        statuses.push(("406", "No format that `Accept` names"));
+        statuses.push(("304", "The caller has this answer already"));
+    }
+    if method == "post" {
+        statuses.push(("403", "Sent by a browser for another site's page"));
+        statuses.push(("408", "The body took too long"));
+        statuses.push(("413", "The body is too large"));
+        statuses.push(("415", "The body is of an unknown type or encoding"));
+    }
+    if has_parameters {
+        statuses.push(("414", "The address is too long"));
+    }
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for (status, description) in statuses {
+        let problem = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
+        let response = match status {
+            "304" => json!({ "description": description }),
+            _ => json!({ "description": description, "content": problem }),
+        };
+        responses.entry(status).or_insert(response);
+    }
+}
+
+/// Rows come as CSV and as lines of JSON too.
+fn add_formats(operation: &mut Value) {
+    if !["Metrics", "Lists"].contains(&operation["tags"][0].as_str().unwrap_or_default()) {
+        return;
+    }
+    if let Some(content) = operation["responses"]["200"]["content"].as_object_mut() {
+        for format in ["text/csv", "application/x-ndjson"] {
+            content.insert(format.to_owned(), json!({"schema": {"type": "string"}}));
+        }
+    }
+}
+
+/// The schema of an event, which `ingest` has, becomes a schema of this document.
+fn add_event(api: &mut Map<String, Value>) {
+    let mut event = events::schema();
+    let definitions = match event["$defs"].take() {
+        Value::Object(definitions) => definitions,
+        _ => Map::new(),
+    };
+    if let Some(event) = event.as_object_mut() {
+        for key in ["$schema", "$id", "$defs"] {
+            event.remove(key);
+        }
+    }
+    let document = &mut api["components"]["schemas"];
+    document["Event"] = relocated(event);
+    for (name, schema) in definitions {
+        document[name] = relocated(schema);
+    }
+    let event = json!({"$ref": "#/components/schemas/Event"});
+    let body = &mut api["paths"]["/api/v1/events"]["post"]["requestBody"]["content"]["application/json"];
+    body["schema"] = json!({"oneOf": [event, {"type": "array", "items": event}]});
+}
+
+/// With references to where definitions are in this document.
+fn relocated(schema: Value) -> Value {
+    match schema {
+        Value::String(text) => match text.strip_prefix("#/$defs/") {
+            Some(name) => json!(format!("#/components/schemas/{name}")),
+            None => Value::String(text),
+        },
+        Value::Array(items) => items.into_iter().map(relocated).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, relocated(value))).collect(),
+        other => other,
+    }
+}

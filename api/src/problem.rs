@@ -1,0 +1,207 @@
+//! The one place where errors become statuses: every error leaves as `application/problem+json` (RFC 9457)
+//! that names the parameter, the value and what would have been right.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use dorado_query::BadParameter;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::routes::events::RejectedEvent;
+
+/// What kind of problem it is; decides status, type and title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Unreadable,
+    Unauthenticated,
+    CrossSite,
+    NotFound,
+    MethodNotAllowed,
+    NotAcceptable,
+    TooSlow,
+    TooLarge,
+    UrlTooLong,
+    UnsupportedMediaType,
+    InvalidParameter,
+    InvalidEvents,
+    InvalidBody,
+    Internal,
+    Busy,
+    Unavailable,
+}
+
+impl Kind {
+    fn describe(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Unreadable => (StatusCode::BAD_REQUEST, "unreadable", "The request cannot be read"),
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "The delivery is not authenticated"),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site", "The request comes from another site"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is nothing here"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here")
+            }
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "No such format"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The body took too long"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
+            Self::UrlTooLong => (StatusCode::URI_TOO_LONG, "url-too-long", "The address is too long"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is of an unknown type")
+            }
+            Self::InvalidParameter => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter makes no sense")
+            }
+            Self::InvalidEvents => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-events", "No event was accepted"),
+            Self::InvalidBody => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "The body makes no sense"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Dorado failed"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much is being asked at once"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Dorado cannot do this now"),
+        }
+    }
+}
+
+/// What went wrong, and what would have been right.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(title = "Problem", example = json!({
+    "type": "urn:dorado:problem:invalid-parameter", "title": "A parameter makes no sense", "status": 422,
+    "detail": "`bucket` is `fortnight`: it is not known", "parameter": "bucket", "value": "fortnight",
+    "expected": "one of day, week, month, quarter, year, all"
+}))]
+pub(crate) struct Problem {
+    /// Names the kind of problem; never changes.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind of problem in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What went wrong this time.
+    detail: String,
+    /// The parameter, header or field that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+    /// What it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    /// What would have been right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    /// Events that were not accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected: Option<Vec<RejectedEvent>>,
+    #[serde(skip)]
+    retry_after: Option<u16>,
+    #[serde(skip)]
+    cause: Option<Cause>,
+}
+
+/// Why Dorado itself failed: for the log, never for the caller.
+#[derive(Debug, Clone)]
+pub(crate) struct Cause(pub(crate) Arc<str>);
+
+/// Longest value that is given back.
+const LONGEST_VALUE: usize = 200;
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let (status, slug, title) = kind.describe();
+        Self {
+            kind: format!("urn:dorado:problem:{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            parameter: None,
+            value: None,
+            expected: None,
+            rejected: None,
+            retry_after: matches!(kind, Kind::Busy | Kind::Unavailable).then_some(2),
+            cause: None,
+        }
+    }
+
+    pub(crate) fn parameter(mut self, name: impl Into<String>) -> Self {
+        self.parameter = Some(name.into());
+        self
+    }
+
+    pub(crate) fn value(mut self, value: impl AsRef<str>) -> Self {
+        self.value = Some(value.as_ref().chars().take(LONGEST_VALUE).collect());
+        self
+    }
+
+    pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    pub(crate) fn rejected(mut self, rejected: Vec<RejectedEvent>) -> Self {
+        self.rejected = Some(rejected);
+        self
+    }
+
+    /// With the cause and all causes below it, for the log.
+    pub(crate) fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut below = error.source();
+        while let Some(error) = below {
+            text = format!("{text}: {error}");
+            below = error.source();
+        }
+        self.cause = Some(Cause(text.into()));
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (self.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(cause);
+        }
+        response
+    }
+}
+
+impl From<BadParameter> for Problem {
+    fn from(bad: BadParameter) -> Self {
+        Self::new(Kind::InvalidParameter, bad.to_string())
+            .parameter(bad.parameter)
+            .value(bad.value)
+            .expected(bad.expected)
+    }
+}
+
+impl From<dorado_query::Error> for Problem {
+    fn from(error: dorado_query::Error) -> Self {
+        match error {
+            dorado_query::Error::BadParameter(bad) => bad.into(),
+            dorado_query::Error::Lake(lake) => lake.into(),
+            other => Self::new(Kind::Internal, "the question could not be answered").caused_by(&other),
+        }
+    }
+}
+
+impl From<dorado_lake::Error> for Problem {
+    fn from(error: dorado_lake::Error) -> Self {
+        let problem = if matches!(error, dorado_lake::Error::ReadOnly) {
+            Self::new(Kind::Unavailable, "this instance was started for reading only")
+        } else if error.is_temporary() {
+            Self::new(Kind::Unavailable, "the store does not answer; nothing was acknowledged, send it again")
+        } else {
+            Self::new(Kind::Internal, "the store failed")
+        };
+        problem.caused_by(&error)
+    }
+}

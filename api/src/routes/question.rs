@@ -1,0 +1,139 @@
+//! The parameters that every question takes, and the parts that every answer has.
+
+use dorado_query::{Asked, Page, Question};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::Api;
+use crate::problem::{Kind, Problem};
+
+/// What is asked: which period, cut how, over which rows.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct QuestionParams {
+    /// Start of the period: RFC 3339, a date, or epoch seconds or milliseconds. Default: 90 days before `to`.
+    #[param(example = "2026-08-01")]
+    from: Option<String>,
+    /// End of the period, not part of it. Default: now.
+    #[param(example = "2026-11-01T00:00:00Z")]
+    to: Option<String>,
+    /// How the period is cut. Default: `week`.
+    #[param(pattern = "^(day|week|month|quarter|year|all)?$", example = "week")]
+    bucket: Option<String>,
+    /// IANA time zone of the cuts. Default: `UTC`.
+    #[param(example = "Europe/Berlin")]
+    tz: Option<String>,
+    /// Only these services; repeated or comma-separated.
+    #[serde(default)]
+    #[param(example = json!(["checkout", "search"]))]
+    service: Vec<String>,
+    /// Only services of these teams and of the teams below them.
+    #[serde(default)]
+    team: Vec<String>,
+    /// Only these repositories.
+    #[serde(default)]
+    repository: Vec<String>,
+    /// Only these production environments.
+    #[serde(default)]
+    environment: Vec<String>,
+    /// One row for each of these, and bucket.
+    #[param(pattern = "^(service|team|repository|environment)?$", example = "team")]
+    group_by: Option<String>,
+    /// Whose definitions. Default: `dora-2025`.
+    #[param(example = "dora-2025")]
+    pack: Option<String>,
+    /// `previous` also looks at the period of the same length before.
+    #[param(pattern = "^(previous)?$", example = "previous")]
+    compare: Option<String>,
+}
+
+impl QuestionParams {
+    pub(crate) fn question(self, api: &Api) -> Result<Question, Problem> {
+        let asked = Asked {
+            from: self.from,
+            to: self.to,
+            bucket: self.bucket,
+            tz: self.tz,
+            service: self.service,
+            team: self.team,
+            repository: self.repository,
+            environment: self.environment,
+            group_by: self.group_by,
+            pack: self.pack,
+            compare: self.compare,
+        };
+        Ok(Question::new(&asked, api.end_of_minute())?)
+    }
+}
+
+/// Which part of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParams {
+    /// Rows at most.
+    #[param(minimum = 1, maximum = 1000, default = 100, example = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl PageParams {
+    const DEFAULT: usize = 100;
+    const MAXIMUM: usize = 1000;
+
+    pub(crate) fn page(self) -> Result<Page, Problem> {
+        let limit = self.limit.unwrap_or(Self::DEFAULT);
+        if !(1..=Self::MAXIMUM).contains(&limit) {
+            return Err(Problem::new(Kind::InvalidParameter, "a page has 1 to 1000 rows")
+                .parameter("limit")
+                .value(limit.to_string())
+                .expected("a whole number from 1 to 1000"));
+        }
+        Ok(Page { limit, cursor: self.cursor })
+    }
+}
+
+/// Flat rows and what they are.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Rows<T> {
+    /// Flat objects: each key has one type, and null where the value is unknown.
+    data: Vec<T>,
+    /// What the rows are.
+    meta: Meta,
+}
+
+/// What the rows of an answer are.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Meta {
+    /// Id of the metric.
+    metric: Option<String>,
+    /// Its name for people.
+    title: Option<String>,
+    /// Unit of `value`.
+    unit: Option<String>,
+    /// Whose definitions.
+    pack: Option<String>,
+    /// The choices in force.
+    parameters: Option<Map<String, Value>>,
+    /// How the period is cut.
+    bucket: Option<String>,
+    /// The time zone of the cuts.
+    tz: Option<String>,
+    /// Start of the period.
+    from: Option<String>,
+    /// End of the period, not part of it.
+    to: Option<String>,
+    /// Start of the period before.
+    previous_from: Option<String>,
+    /// End of the period before.
+    previous_to: Option<String>,
+    /// Version of the tables that the answer was read from.
+    table_version: Option<u64>,
+    /// Every delivery that arrived until then is in the answer.
+    complete_through: Option<String>,
+    /// Names that were asked for and are not known, by parameter.
+    unknown: Option<Map<String, Value>>,
+    /// Where the next page begins; null on the last one.
+    next_cursor: Option<String>,
+}

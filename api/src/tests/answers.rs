@@ -1,0 +1,156 @@
+//! What goes out: formats, tags, pages, headers.
+
+use std::io::Read;
+
+use super::{Bench, EVENTS, JSON, request};
+
+async fn told() -> Bench {
+    let bench = Bench::new().await;
+    assert_eq!(bench.post("/api/v1/events", &[JSON], EVENTS).await.json()["accepted"], 4);
+    bench.settle().await;
+    bench
+}
+
+#[tokio::test]
+async fn an_event_counts_and_is_explained() {
+    let bench = told().await;
+    let answer = bench.get("/api/v1/metrics/change-lead-time?bucket=all").await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+    assert_eq!(answer.json()["data"][0]["value"], 7440.0, "{}", answer.text());
+    let explained = bench.get("/api/v1/metrics/change-lead-time/explain?limit=1").await.json();
+    assert_eq!(explained["data"][0]["change"], "c1", "{explained}");
+    assert_eq!(explained["meta"]["api_call"], "/api/v1/metrics/change-lead-time/explain?limit=1");
+    let rate = bench.get("/api/v1/metrics/change-fail-rate?bucket=all").await.json();
+    assert_eq!(rate["data"][0]["numerator"], 1, "{rate}");
+}
+
+#[tokio::test]
+async fn an_answer_that_the_caller_has_is_not_sent_again_until_a_table_changes() {
+    let bench = told().await;
+    let address = "/api/v1/summary?bucket=week";
+    let first = bench.get(address).await;
+    let tag = first.header("etag").to_owned();
+    assert!(tag.starts_with("W/\""), "{tag}");
+    assert_eq!(first.header("cache-control"), "no-cache");
+    let again = bench.send(request("GET", address, &[("if-none-match", &tag)], "")).await;
+    assert_eq!(again.status.as_u16(), 304);
+    assert_eq!(again.header("etag"), tag);
+    assert!(again.body.is_empty());
+    let other = bench.get("/api/v1/summary?bucket=month").await;
+    assert_ne!(other.header("etag"), tag);
+    let csv = bench.send(request("GET", address, &[("if-none-match", &tag), ("accept", "text/csv")], "")).await;
+    assert_eq!(csv.status.as_u16(), 200);
+
+    let incident = r#"{"type": "incident", "id": "i2", "service": "checkout", "opened_at": "2026-10-21T11:00:00Z"}"#;
+    bench.post("/api/v1/events", &[JSON], incident).await;
+    bench.settle().await;
+    let newer = bench.send(request("GET", address, &[("if-none-match", &tag)], "")).await;
+    assert_eq!(newer.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn rows_come_as_csv_and_as_lines() {
+    let bench = told().await;
+    let csv = bench.send(request("GET", "/api/v1/changes", &[("accept", "text/csv")], "")).await;
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
+    assert!(csv.text().contains("\"'=1+1\""), "{}", csv.text());
+    let lines = bench.send(request("GET", "/api/v1/deployments", &[("accept", "application/x-ndjson")], "")).await;
+    assert_eq!(lines.text().lines().count(), 2, "{}", lines.text());
+    assert!(lines.text().lines().all(|line| line.starts_with('{')));
+}
+
+#[tokio::test]
+async fn pages_lead_through_the_whole_list() {
+    let bench = told().await;
+    let mut address = "/api/v1/deployments?limit=1&service=checkout".to_owned();
+    let mut found = Vec::new();
+    loop {
+        let answer = bench.get(&address).await;
+        let told = answer.json();
+        found.extend(told["data"].as_array().into_iter().flatten().map(|row| row["deployment"].clone()));
+        let link = answer.header("link");
+        assert_eq!(link.is_empty(), told["meta"]["next_cursor"].is_null(), "{told}");
+        let Some(next) = link.strip_prefix('<').and_then(|rest| rest.strip_suffix(">; rel=\"next\"")) else { break };
+        assert!(next.contains("service=checkout"), "{next}");
+        address = next.to_owned();
+    }
+    assert_eq!(found, ["d1", "d0"]);
+}
+
+#[tokio::test]
+async fn lists_are_repeated_or_separated_by_commas_and_may_be_empty() {
+    let bench = told().await;
+    let all = bench.get("/api/v1/services").await.json()["data"].clone();
+    assert_eq!(all.as_array().map(Vec::len), Some(1), "{all}");
+    for query in ["service=checkout,search", "service=search&service=checkout", "service=&team=&from="] {
+        let answer = bench.get(&format!("/api/v1/services?{query}")).await;
+        assert_eq!(answer.json()["data"], all, "{query}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_long_answer_leaves_compressed_where_the_caller_takes_it() {
+    let bench = Bench::new().await;
+    let plain = bench.get("/openapi.json").await;
+    let packed = bench.send(request("GET", "/openapi.json", &[("accept-encoding", "gzip, br")], "")).await;
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert!(packed.header("vary").contains("Accept-Encoding"));
+    assert!(packed.body.len() * 3 < plain.body.len(), "{} of {}", packed.body.len(), plain.body.len());
+    let mut expanded = Vec::new();
+    flate2::read::GzDecoder::new(&packed.body[..]).read_to_end(&mut expanded).expect("whole gzip");
+    assert_eq!(expanded, plain.body);
+    let short = bench.send(request("GET", "/healthz", &[("accept-encoding", "gzip")], "")).await;
+    assert_eq!(short.header("content-encoding"), "");
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_and_security_headers() {
+    let bench = Bench::new().await;
+    for address in ["/", "/healthz", "/docs/", "/nothing", "/api/v1/metrics"] {
+        let answer = bench.send(request("GET", address, &[("x-request-id", "mine-1")], "")).await;
+        assert_eq!(answer.header("x-request-id"), "mine-1");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'"), "{address}: {policy}");
+        assert!(!policy.contains("script-src 'self' 'unsafe-inline'"), "{address}: {policy}");
+        assert!(!answer.headers.contains_key("access-control-allow-origin"));
+    }
+    let odd = bench.send(request("GET", "/healthz", &[("x-request-id", "a b\t<c>")], "")).await;
+    assert!(!odd.header("x-request-id").contains('<'));
+    assert!(!bench.get("/healthz").await.header("x-request-id").is_empty());
+}
+
+#[tokio::test]
+async fn the_page_is_served_and_asked_for_again_by_its_tag() {
+    let bench = Bench::new().await;
+    let page = bench.get("/").await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let tag = page.header("etag").to_owned();
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}")] {
+        let again = bench.send(request("GET", "/", &[("if-none-match", &known)], "")).await;
+        assert_eq!(again.status.as_u16(), 304, "{known}");
+    }
+    let head = bench.send(request("HEAD", "/", &[], "")).await;
+    assert_eq!(head.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn the_server_tells_how_it_is() {
+    let bench = told().await;
+    assert_eq!(bench.get("/healthz").await.json()["status"], "ok");
+    let ready = bench.get("/readyz").await.json();
+    assert_eq!(ready["status"], "ready", "{ready}");
+    assert_eq!(ready["gold_lag_arrivals"], 0, "{ready}");
+    let page = bench.get("/metrics").await;
+    assert!(page.header("content-type").starts_with("text/plain; version=0.0.4"));
+    let text = page.text();
+    for line in [
+        "dorado_events_accepted_total 4",
+        "dorado_inbox_waiting_deliveries 0",
+        r#"dorado_http_requests_total{route="/readyz",method="GET",status="200"} 1"#,
+        r#"dorado_source_deliveries{source="events",outcome="kept"} 1"#,
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} in {text}");
+    }
+}

@@ -1,0 +1,133 @@
+//! What comes in: events and webhooks.
+
+use dorado_ingest::sign_hmac_sha256;
+use serde_json::json;
+
+use super::{Bench, EVENTS, JSON, SECRET, gzip};
+
+#[tokio::test]
+async fn each_event_is_accepted_or_rejected_on_its_own() {
+    let bench = Bench::new().await;
+    let body = json!([
+        {"type": "incident", "id": "i1", "service": "s", "opened_at": "2026-10-20T11:00:00Z"},
+        {"type": "incident", "id": "i2", "service": "s", "opened_at": "2026-10-20T11:00:00"},
+    ]);
+    let answer = bench.post("/api/v1/events", &[JSON], body.to_string()).await;
+    assert_eq!(answer.status.as_u16(), 202, "{}", answer.text());
+    let told = answer.json();
+    assert_eq!(told["accepted"], 1);
+    assert!(told["arrival"].is_i64(), "{told}");
+    assert_eq!(told["rejected"][0]["index"], 1);
+    assert_eq!(told["rejected"][0]["type"], "incident");
+    assert_eq!(told["rejected"][0]["id"], "i2");
+    assert_eq!(told["rejected"][0]["field"], "opened_at");
+    assert_eq!(bench.engine.lake().n_waiting().await.ok(), Some(1));
+}
+
+#[tokio::test]
+async fn what_is_accepted_is_kept_as_it_was_sent() {
+    let bench = Bench::new().await;
+    let packed = gzip(EVENTS.as_bytes());
+    let headers = [JSON, ("content-encoding", "gzip"), ("idempotency-key", "k1"), ("authorization", "Bearer x")];
+    assert_eq!(bench.post("/api/v1/events", &headers, packed).await.json()["accepted"], 4);
+    let waiting = bench.engine.lake().waiting(10).await.ok().unwrap_or_default();
+    let [(_, delivery)] = waiting.as_slice() else { panic_with(&waiting) };
+    assert_eq!(delivery.body, EVENTS);
+    assert_eq!(delivery.source, "events");
+    assert!(delivery.id.starts_with("k1:"), "{}", delivery.id);
+    assert_eq!(delivery.headers, [("content-type".to_owned(), "application/json".to_owned())]);
+}
+
+#[expect(clippy::panic, reason = "tests")]
+fn panic_with(found: &dyn std::fmt::Debug) -> ! {
+    panic!("{found:?}")
+}
+
+#[tokio::test]
+async fn the_same_delivery_again_is_the_same_delivery() {
+    let bench = Bench::new().await;
+    let first = bench.post("/api/v1/events", &[JSON], EVENTS).await.json();
+    let again = bench.post("/api/v1/events", &[JSON], EVENTS).await.json();
+    assert_eq!(first["duplicate"], false);
+    assert_eq!(again["duplicate"], true);
+    assert_eq!(first["arrival"], again["arrival"]);
+}
+
+#[tokio::test]
+async fn no_event_is_accepted_and_none_is_asked_for_are_told_apart() {
+    let bench = Bench::new().await;
+    let answer = bench.post("/api/v1/events", &[JSON], "[]").await;
+    assert_eq!(answer.status.as_u16(), 202);
+    assert_eq!(answer.json(), json!({"accepted": 0, "rejected": [], "arrival": null, "duplicate": false}));
+
+    let problem = bench.post("/api/v1/events", &[JSON], r#"{"type": "deploy"}"#).await.problem(422);
+    assert_eq!(problem["rejected"][0]["index"], 0);
+    assert_eq!(problem["parameter"], "events[0].type");
+}
+
+#[tokio::test]
+async fn lines_come_without_a_content_type_too() {
+    let lines = "{\"type\":\"incident\",\"id\":\"a\",\"opened_at\":\"2026-10-20T11:00:00Z\"}\n\
+                 {\"type\":\"incident\",\"id\":\"b\",\"opened_at\":\"2026-10-20T11:00:00Z\"}\n";
+    assert_eq!(Bench::new().await.post("/api/v1/events", &[], lines).await.json()["accepted"], 2);
+}
+
+#[tokio::test]
+async fn an_unknown_source_and_a_forged_delivery_look_the_same() {
+    let bench = Bench::new().await;
+    let unknown = bench.post("/webhooks/nobody", &[JSON], "{}").await;
+    for address in ["/webhooks/github", "/webhooks/github/main", "/webhooks/events", "/webhooks/nobody/x"] {
+        let forged = bench.post(address, &[JSON, ("x-hub-signature-256", "sha256=00")], "{}").await;
+        forged.problem(401);
+        assert_eq!(forged.body, unknown.body, "{address}");
+    }
+    assert_eq!(bench.engine.lake().n_waiting().await.ok(), Some(0));
+}
+
+#[tokio::test]
+async fn a_signed_delivery_is_kept_without_its_signature() {
+    let bench = Bench::new().await;
+    let body = r#"{"zen": "Keep it logically awesome.", "hook_id": 1}"#;
+    let signature = format!("sha256={}", sign_hmac_sha256(SECRET.as_bytes(), body.as_bytes()));
+    let headers = [
+        JSON,
+        ("x-github-event", "ping"),
+        ("x-github-delivery", "72d3162e"),
+        ("x-hub-signature-256", signature.as_str()),
+        ("cookie", "a=b"),
+    ];
+    let answer = bench.post("/webhooks/github/main", &headers, body).await;
+    assert_eq!(answer.status.as_u16(), 202, "{}", answer.text());
+    assert_eq!(answer.json()["n_facts"], 0);
+    assert!(answer.json()["ignored"].is_string(), "{}", answer.text());
+    let waiting = bench.engine.lake().waiting(10).await.ok().unwrap_or_default();
+    let [(_, delivery)] = waiting.as_slice() else { panic_with(&waiting) };
+    assert_eq!((delivery.id.as_str(), delivery.connection.as_str()), ("72d3162e", "main"));
+    let names: Vec<&str> = delivery.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(names.contains(&"x-github-event") && names.contains(&"content-type"), "{names:?}");
+    assert!(!names.contains(&"x-hub-signature-256") && !names.contains(&"cookie"), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_signed_body_that_is_no_json_is_refused_and_one_that_is_not_understood_is_kept() {
+    let bench = Bench::new().await;
+    for (body, status) in [("not json", 422), (r#"{"deployment": 7}"#, 202)] {
+        let signature = format!("sha256={}", sign_hmac_sha256(SECRET.as_bytes(), body.as_bytes()));
+        let headers = [JSON, ("x-github-event", "deployment"), ("x-hub-signature-256", signature.as_str())];
+        let answer = bench.post("/webhooks/github", &headers, body).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_source_shows_what_came_of_its_deliveries() {
+    let bench = Bench::new().await;
+    bench.post("/api/v1/events", &[JSON], EVENTS).await;
+    bench.settle().await;
+    let told = bench.get("/api/v1/sources").await.json();
+    let source = &told["data"][0];
+    assert_eq!(source["source"], "events", "{told}");
+    assert_eq!(source["n_kept"], 1, "{told}");
+    assert_eq!(source["n_waiting"], 0, "{told}");
+    assert_eq!(source["lag_seconds"], 0.0, "{told}");
+}
