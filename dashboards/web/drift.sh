@@ -10,7 +10,7 @@ npm ci --no-audit --no-fund
 npm run types
 npm test
 npm run build
-diff -r "$before/dist" ../dist || {
+diff -rq "$before/dist" ../dist || {
   echo "dashboards/dist is not what dashboards/web builds: commit the new build" >&2
   exit 1
 }

@@ -42,6 +42,8 @@ export interface Meta {
   from?: string;
   to?: string;
   next_cursor?: string | null;
+  /** Names asked for that nobody has told, by parameter. */
+  unknown?: Record<string, string[]>;
 }
 
 export interface Summary {

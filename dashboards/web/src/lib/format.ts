@@ -42,6 +42,12 @@ export function range(low: number, high: number, format: Format, like = high): s
   return `${join(a)} – ${join(b)}`;
 }
 
+/** `-5.7 to -2.3 points` for shares, `-8 to -4.2 h` for times: how far a value has moved. */
+export function shift(low: number, high: number, format: Format): string {
+  if (format === 'rate') return `${signed(low * 100)} to ${signed(high * 100)} points`;
+  return range(low, high, format, Math.abs(low) > Math.abs(high) ? low : high);
+}
+
 export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
@@ -69,6 +75,21 @@ export function cell(value: unknown, format: Cell, zone: string): string {
   return String(value);
 }
 
+const REASONS: Record<string, string> = {
+  open: 'not recovered yet',
+  first_deployment: 'came with the first deployment known of its service',
+  cherry_pick: 'shipped before under another id',
+  no_commit_time: 'no commit time that can be true',
+  unshipped: 'not shipped',
+  failed: 'the deployment did not succeed',
+  cancelled: 'the deployment was cancelled',
+};
+
+/** Why a row is left out, in words. */
+export function reason(id: string | null | undefined): string {
+  return id ? (REASONS[id] ?? words(id)) : 'no reason given';
+}
+
 /** `incident_window_seconds` as `incident window seconds`. */
 export function words(id: string): string {
   return id.replaceAll(/[_-]/g, ' ');
@@ -86,6 +107,10 @@ function frequency(perDay: number): Written {
   if (perDay >= 1 || perDay === 0) return { number: few(perDay), unit: '/day' };
   if (perDay * 7 >= 1) return { number: few(perDay * 7), unit: '/week' };
   return { number: few(perDay * 30.44), unit: '/month' };
+}
+
+function signed(value: number): string {
+  return value.toFixed(1).replace(/^-(0\.0)$/, '$1');
 }
 
 /** One decimal below ten, none above. */

@@ -18,7 +18,7 @@ const STEPS = [
 ];
 
 /** Round numbers on a logarithmic axis of time. */
-const ROUND = [1, 10, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY, 3 * DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY, 1825 * DAY];
+const ROUND = [1, 10, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY, 1825 * DAY];
 
 const CAPS = [0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
 
@@ -53,15 +53,9 @@ function durations(values: number[], bottom: number, top: number): Axis {
   const above = values.filter((value) => value > 0);
   const [least, most] = [Math.min(...above), Math.max(...above)];
   if (above.length && above.length === values.length && most / least > FAR_APART) {
-    const low = ROUND.findLast((tick) => tick <= least) ?? least;
-    const high = ROUND.find((tick) => tick >= most) ?? most;
+    const [low, high] = [least * 0.8, most * 1.2];
     const inside = ROUND.filter((tick) => tick >= low && tick <= high);
-    const every = Math.ceil(inside.length / 6);
-    return {
-      scale: scaleLog([low, high], [bottom, top]),
-      ticks: inside.filter((_, i) => (inside.length - 1 - i) % every === 0),
-      logarithmic: true,
-    };
+    return { scale: scaleLog([low, high], [bottom, top]), ticks: inside, logarithmic: true };
   }
   const reach = above.length ? most : DAY;
   const step = STEPS.find((step) => reach / step <= 4.2) ?? reach / 4;
