@@ -3,8 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use datafusion::catalog::{
+    CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider,
+};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
 use datafusion::prelude::{Expr, SessionContext, col, lit};
 use dorado_lake::{Lake, Row, Snapshot, Stamped};
@@ -21,6 +26,18 @@ impl Tables {
         let session = SessionContext::new_with_state(state.clone());
         lake.register(&session);
         Self { session, snapshot: lake.snapshot() }
+    }
+
+    /// A session like this one with no tables: names that are given in it meet no others.
+    pub(crate) fn alone(&self) -> Result<SessionContext> {
+        let state = self.session.state();
+        let names = &state.config_options().catalog;
+        let catalog = Arc::new(MemoryCatalogProvider::new());
+        catalog.register_schema(&names.default_schema, Arc::new(MemorySchemaProvider::new()))?;
+        let catalogs = Arc::new(MemoryCatalogProviderList::new());
+        catalogs.register_catalog(names.default_catalog.clone(), catalog);
+        let builder = SessionStateBuilder::new_from_existing(state);
+        Ok(SessionContext::new_with_state(builder.with_catalog_list(catalogs).build()))
     }
 
     /// A table's rows; `None` where the table does not exist yet.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use arrow::array::{Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::JoinType;
-use datafusion::prelude::{Expr, SessionContext, col, lit};
+use datafusion::prelude::{Expr, col, lit};
 use datafusion::scalar::ScalarValue;
 use dorado_lake::Instant;
 
@@ -131,8 +131,7 @@ async fn pass(
         let days = Buckets::new(period.0, period.1, BucketSize::Day, question.tz).map_err(|e| Error::period(&e))?;
         frame = frame.with_column("day", days.index_expr(at))?;
     }
-    // A session of its own for the view's name: passes over one snapshot run side by side.
-    let session = SessionContext::new_with_state(tables.session.state());
+    let session = tables.alone()?;
     session.register_table("asked", frame.into_view())?;
     let by = match cut {
         Cut::Buckets => "bucket, key",
