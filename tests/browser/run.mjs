@@ -1,5 +1,5 @@
 // Drives the page on a running server: node run.mjs BASE_URL [--screenshots DIR] [--only WORD]
-// A line a check, then "N passed, M failed". The server should hold an organisation with some history, as
+// A line a check, then "N passed, M failed". Of the screenshots `screenshot.png` is the README's. The server should hold an organisation with some history, as
 // `dorado demo` makes it; nothing is written to it.
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
