@@ -147,9 +147,16 @@ impl Api {
     /// Keeps a delivery; it is on stable storage when this returns.
     pub(crate) async fn keep(&self, delivery: Delivery) -> Result<Kept, Problem> {
         let source = delivery.source_name();
-        let kept = self.engine().lake().keep(delivery).await?;
-        self.telemetry().kept(&source);
-        Ok(kept)
+        match self.engine().lake().keep(delivery).await {
+            Ok(kept) => {
+                self.telemetry().kept(&source);
+                Ok(kept)
+            }
+            Err(error) => {
+                self.telemetry().keeping_failed();
+                Err(error.into())
+            }
+        }
     }
 }
 

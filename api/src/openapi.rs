@@ -2,6 +2,7 @@
 //! committed as `docs/openapi.json`.
 
 use dorado_ingest::events;
+use dorado_query::{METRICS, PACKS};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -39,6 +40,7 @@ pub fn openapi() -> Value {
             for (method, operation) in item {
                 add_problems(operation, path, method);
                 add_formats(operation);
+                add_known_values(operation, path);
             }
         }
     }
@@ -88,6 +90,18 @@ fn add_formats(operation: &mut Value) {
         for format in ["text/csv", "application/x-ndjson"] {
             content.insert(format.to_owned(), json!({"schema": {"type": "string"}}));
         }
+    }
+}
+
+/// Metrics and packs are lists of `query`.
+fn add_known_values(operation: &mut Value, path: &str) {
+    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+        let known: Vec<&str> = match parameter["name"].as_str() {
+            Some("id") if path.starts_with("/api/v1/metrics/") => METRICS.iter().map(|metric| metric.id).collect(),
+            Some("pack") => PACKS.iter().map(|pack| pack.id).collect(),
+            _ => continue,
+        };
+        parameter["schema"]["enum"] = json!(known);
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use tokio::time::Instant;
 
 /// Upper edges of the histogram of request durations, in seconds.
 const EDGES: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -24,6 +25,7 @@ struct Counts {
     refused: BTreeMap<&'static str, u64>,
     events_accepted: u64,
     events_rejected: u64,
+    keeping_failed_at: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +56,19 @@ impl Telemetry {
     }
 
     pub(crate) fn kept(&self, source: &str) {
-        *self.counts().kept.entry(source.to_owned()).or_default() += 1;
+        let mut counts = self.counts();
+        *counts.kept.entry(source.to_owned()).or_default() += 1;
+        counts.keeping_failed_at = None;
+    }
+
+    pub(crate) fn keeping_failed(&self) {
+        *self.counts().refused.entry("not-kept").or_default() += 1;
+        self.counts().keeping_failed_at = Some(Instant::now());
+    }
+
+    /// How long ago keeping a delivery failed; none where it has worked since, or was never tried.
+    pub(crate) fn since_keeping_failed(&self) -> Option<Duration> {
+        self.counts().keeping_failed_at.map(|at| at.elapsed())
     }
 
     /// A delivery that was not kept, and why.

@@ -1,6 +1,7 @@
 //! Tests of the API through its router, over a lake in memory.
 
 mod answers;
+mod connections;
 mod deliveries;
 mod described;
 mod problems;
@@ -12,7 +13,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use dorado_ingest::{Github, GithubOptions, Secret, Source, SourceOptions, all};
+use dorado_ingest::{GithubOptions, Secret, Source, SourceOptions, all};
 use dorado_lake::{Batch, Instant, Lake, Settled};
 use dorado_query::{Catalog, Engine};
 use http::{HeaderMap, Request, StatusCode};
@@ -48,21 +49,17 @@ impl Bench {
     }
 
     async fn with(limits: Limits) -> Self {
+        let app = Self::app(limits).await;
+        Self { engine: app.engine.clone(), sources: app.sources.clone(), router: router(app) }
+    }
+
+    async fn app(limits: Limits) -> App {
         let lake = Lake::open("memory://").await.expect("a lake in memory opens");
         let engine = Engine::open(lake, Catalog::default()).await.expect("an engine opens");
         let github = GithubOptions { secrets: vec![Secret::value(SECRET)], ..GithubOptions::default() };
-        let mut sources = all(SourceOptions::default());
-        sources.retain(|source| source.name() != "github");
-        sources.push(Arc::new(Github::new(github)));
-        let app = App {
-            engine: engine.clone(),
-            sources: sources.clone(),
-            limits,
-            now,
-            started_at: now(),
-            queries: tokio::runtime::Handle::current(),
-        };
-        Self { router: router(app), engine, sources }
+        let sources = all(SourceOptions { github: Some(github) });
+        let queries = tokio::runtime::Handle::current();
+        App { engine, sources, limits, now, started_at: now(), queries }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

@@ -1,5 +1,7 @@
 //! `/healthz` and `/readyz`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -7,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::api::Api;
 use crate::extract::{Nothing, Query};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 /// That the process answers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,6 +50,11 @@ pub(crate) async fn healthz(_: Query<Nothing>) -> Json<Health> {
     (status = 503, description = "They cannot", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn readyz(State(api): State<Api>, _: Query<Nothing>) -> Result<Json<Readiness>, Problem> {
+    // After a while somebody has to try again, or nobody would ever learn that it works.
+    const REMEMBERED: Duration = Duration::from_secs(15);
+    if api.telemetry().since_keeping_failed().is_some_and(|ago| ago < REMEMBERED) {
+        return Err(Problem::new(Kind::Unavailable, "the last delivery could not be kept"));
+    }
     let lake = api.engine().lake();
     let n_waiting = lake.n_waiting().await?;
     Ok(Json(Readiness {

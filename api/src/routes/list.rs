@@ -16,9 +16,10 @@ use crate::routes::question::PageParams;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListParams {
     /// Start of the period: RFC 3339, a date, or epoch seconds or milliseconds. Default: the beginning.
-    #[param(example = "2026-08-01")]
+    #[param(pattern = "^(\\d{4}-\\d{2}-\\d{2}(T.+)?|\\d{1,13})?$", example = "2026-08-01")]
     from: Option<String>,
     /// End of the period, not part of it. Default: now.
+    #[param(pattern = "^(\\d{4}-\\d{2}-\\d{2}(T.+)?|\\d{1,13})?$", example = "2026-11-01T00:00:00Z")]
     to: Option<String>,
     /// IANA time zone of dates in `from` and `to`. Default: `UTC`.
     tz: Option<String>,

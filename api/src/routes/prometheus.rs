@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use dorado_lake::SourceStatus;
+use dorado_lake::{Snapshot, SourceStatus};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
@@ -10,6 +10,19 @@ use crate::api::Api;
 use crate::extract::{Nothing, Query};
 use crate::problem::Problem;
 use crate::telemetry::Exposition;
+
+/// The tables whose size is told: raw deliveries, facts, and what attribution makes of them.
+const TABLES: [&str; 9] = [
+    "deliveries",
+    "changes",
+    "pull_requests",
+    "deployments",
+    "incidents",
+    "overrides",
+    "shipments",
+    "outcomes",
+    "causes",
+];
 
 /// How this instance is doing
 #[utoipa::path(get, path = "/metrics", tag = "Operations", responses(
@@ -34,11 +47,26 @@ pub(crate) async fn prometheus(State(api): State<Api>, _: Query<Nothing>) -> Res
     let lag = (lake.silver_through() - lake.gold_through()).max(0);
     page.gauge("dorado_gold_lag_arrivals", "Arrivals in silver and not yet in gold.", lag);
     page.gauge("dorado_table_version", "Version of the tables that answers are read from.", api.engine().table_version());
+    write_tables(&mut page, &lake.snapshot());
     write_sources(&mut page, &sources);
     api.telemetry().write(&mut page);
 
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     Ok(([(CONTENT_TYPE, content_type)], page.into_text()).into_response())
+}
+
+fn write_tables(page: &mut Exposition, snapshot: &Snapshot) {
+    let families: [(&str, &str, fn(&Snapshot, &str) -> u64); 3] = [
+        ("dorado_table_rows", "Rows of a table.", |snapshot, table| snapshot.n_rows(table) as u64),
+        ("dorado_table_files", "Files of a table.", |snapshot, table| snapshot.n_files(table) as u64),
+        ("dorado_table_size_bytes", "Bytes of a table's files.", Snapshot::n_bytes),
+    ];
+    for (name, help, measure) in families {
+        page.family(name, "gauge", help);
+        for table in TABLES {
+            page.sample("", &[("table", table)], measure(snapshot, table));
+        }
+    }
 }
 
 fn write_sources(page: &mut Exposition, sources: &[SourceStatus]) {

@@ -13,10 +13,10 @@ use crate::problem::{Kind, Problem};
 #[into_params(parameter_in = Query)]
 pub(crate) struct QuestionParams {
     /// Start of the period: RFC 3339, a date, or epoch seconds or milliseconds. Default: 90 days before `to`.
-    #[param(example = "2026-08-01")]
+    #[param(pattern = "^(\\d{4}-\\d{2}-\\d{2}(T.+)?|\\d{1,13})?$", example = "2026-08-01")]
     from: Option<String>,
     /// End of the period, not part of it. Default: now.
-    #[param(example = "2026-11-01T00:00:00Z")]
+    #[param(pattern = "^(\\d{4}-\\d{2}-\\d{2}(T.+)?|\\d{1,13})?$", example = "2026-11-01T00:00:00Z")]
     to: Option<String>,
     /// How the period is cut. Default: `week`.
     #[param(pattern = "^(day|week|month|quarter|year|all)?$", example = "week")]
@@ -75,6 +75,7 @@ pub(crate) struct PageParams {
     #[param(minimum = 1, maximum = 1000, default = 100, example = 100)]
     limit: Option<usize>,
     /// `next_cursor` of the page before.
+    #[param(pattern = "^([0-9a-f]{2})*$")]
     cursor: Option<String>,
 }
 

@@ -79,6 +79,7 @@ async fn an_unknown_source_and_a_forged_delivery_look_the_same() {
     for address in ["/webhooks/github", "/webhooks/github/main", "/webhooks/events", "/webhooks/nobody/x"] {
         let forged = bench.post(address, &[JSON, ("x-hub-signature-256", "sha256=00")], "{}").await;
         forged.problem(401);
+        assert!(!forged.header("www-authenticate").is_empty());
         assert_eq!(forged.body, unknown.body, "{address}");
     }
     assert_eq!(bench.engine.lake().n_waiting().await.ok(), Some(0));
