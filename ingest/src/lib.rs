@@ -1,6 +1,7 @@
 //! How facts arrive: sources, signature checking, translation. Nothing here touches a table or a metric.
 
 mod json;
+pub mod organisation;
 mod signature;
 mod source;
 
