@@ -87,12 +87,11 @@ impl Evidence<'_> {
         self.successes.iter().any(|a| a.deployment.environment == environment)
     }
 
-    /// `Some((None, _))` where a person said that no deployment caused it. A verdict that names a deployment
-    /// nobody knows decides nothing.
+    /// `Some((None, _))` where a person said that no deployment caused it, or one that nobody knows yet.
     fn by_override(&self, incident: &Incident) -> Option<(Option<&Attempt<'_>>, CauseRule)> {
         let about = |o: &&&Override| o.incident.as_deref() == Some(incident.id.as_str());
         let decided = self.overrides.iter().rev().filter(about).find_map(|o| match o.verdict {
-            Verdict::CausedBy => o.deployment.as_deref().and_then(|id| self.attempt(id)).map(Some),
+            Verdict::CausedBy => Some(o.deployment.as_deref().and_then(|id| self.success(id))),
             Verdict::NotCaused => Some(None),
             _ => None,
         })?;
@@ -107,9 +106,9 @@ impl Evidence<'_> {
         })
     }
 
-    /// A deployment by its id, else by its revision or version: the latest before `at`, else the first.
+    /// A success by its id, else the latest until `at` of that revision or version.
     fn named(&self, name: &str, at: Instant) -> Option<&Attempt<'_>> {
-        if let Some(attempt) = self.attempt(name) {
+        if let Some(attempt) = self.success(name) {
             return Some(attempt);
         }
         let of_name = |a: &&Attempt<'_>| {
@@ -117,12 +116,11 @@ impl Evidence<'_> {
             let abbreviated = name.len() >= 7 && revision.is_some_and(|r| r.starts_with(name));
             abbreviated || revision == Some(name) || a.deployment.version.as_deref() == Some(name)
         };
-        let before = self.successes.iter().rev().filter(of_name).find(|a| a.finished_at <= at);
-        before.or_else(|| self.successes.iter().find(|a| of_name(a)))
+        self.successes.iter().rev().filter(of_name).find(|a| a.finished_at <= at)
     }
 
-    fn attempt(&self, id: &str) -> Option<&Attempt<'_>> {
-        self.successes.iter().chain(self.misses).find(|a| a.deployment.id == id)
+    fn success(&self, id: &str) -> Option<&Attempt<'_>> {
+        self.successes.iter().find(|a| a.deployment.id == id)
     }
 
     fn by_remedy(&self, incident: &Incident) -> Option<&Attempt<'_>> {
@@ -130,10 +128,17 @@ impl Evidence<'_> {
         self.successes.iter().filter(fixes).find_map(|a| self.repaired_by(a))
     }
 
-    /// The success that a deployment says it repairs.
+    /// The earlier success that a deployment says it repairs.
     fn repaired_by(&self, remedy: &Attempt<'_>) -> Option<&Attempt<'_>> {
         let name = remedy.deployment.repairs.as_deref()?;
-        self.named(name, remedy.finished_at).filter(|a| a.reached && !std::ptr::eq(*a, remedy))
+        let earlier = &self.successes[..self.number_of(remedy)?];
+        if let Some(by_id) = self.success(name) {
+            return earlier.iter().find(|a| std::ptr::eq(*a, by_id));
+        }
+        let called = |a: &&Attempt<'_>| {
+            a.deployment.revision.as_deref() == Some(name) || a.deployment.version.as_deref() == Some(name)
+        };
+        earlier.iter().rev().find(called)
     }
 
     fn by_proximity(&self, incident: &Incident, opened_at: Instant) -> Option<&Attempt<'_>> {
@@ -158,9 +163,9 @@ impl Evidence<'_> {
                 let d = a.deployment;
                 match &d.flagged_by {
                     Some(by) if d.is_hotfix || d.is_rollback => Some(by.clone()),
-                    _ if d.is_hotfix || d.is_rollback || d.is_unplanned => Some(String::from("flagged")),
-                    _ if d.fixes_incident.is_some() => Some(String::from("fixes_incident")),
-                    _ if rule.matches(d) => Some(String::from("name")),
+                    _ if d.is_hotfix || d.is_rollback || d.is_unplanned => Some("flagged".to_owned()),
+                    _ if d.fixes_incident.is_some() => Some("fixes_incident".to_owned()),
+                    _ if rule.matches(d) => Some("name".to_owned()),
                     _ => None,
                 }
             })
@@ -173,27 +178,25 @@ impl Evidence<'_> {
         let back = self.goes_back();
         for (number, remedy) in self.successes.iter().enumerate() {
             let d = remedy.deployment;
-            let named = self.repaired_by(remedy).and_then(|a| self.number_of(a));
-            let by_name = self.catalog.rework_of(self.service).matches(d);
-            let (rule, confidence) = match (d.is_rollback, back[number], d.is_hotfix) {
+            // What names nothing repairs the success before it; a name that nobody knows blames nobody.
+            let (failed, is_named) = match d.repairs {
+                Some(_) => (self.repaired_by(remedy).and_then(|a| self.number_of(a)), true),
+                None => (previous[number], false),
+            };
+            let (rule, confidence) = match (d.is_rollback, back[number], d.is_hotfix || is_named) {
                 (true, ..) => (FailureRule::RolledBack, Confidence::Confirmed),
                 (_, true, _) => (FailureRule::OlderRevision, Confidence::Confirmed),
                 (.., true) if d.flagged_by.is_some() => (FailureRule::PatchRelease, Confidence::Probable),
-                (.., true) if named.is_some() => (FailureRule::Remediated, Confidence::Confirmed),
+                (.., true) if is_named => (FailureRule::Remediated, Confidence::Confirmed),
                 (.., true) => (FailureRule::HotfixFollowed, Confidence::Probable),
-                _ if named.is_some() => (FailureRule::Remediated, Confidence::Confirmed),
-                _ if by_name => (FailureRule::HotfixFollowed, Confidence::Probable),
                 _ => continue,
             };
-            // What names nothing repairs the success before it; a name that nobody knows blames nobody.
-            let unknown_name = d.repairs.is_some() && !d.is_rollback && !back[number];
-            let Some(failed) = named.or(previous[number].filter(|_| !unknown_name)) else { continue };
-            findings[failed].push(Finding { rule, confidence, remedied_at: Some(remedy.finished_at) });
-            rework[number].get_or_insert_with(|| String::from(if back[number] { "older_revision" } else { "remediation" }));
-        }
-        for (number, back) in back.iter().enumerate() {
-            if *back {
-                rework[number].get_or_insert_with(|| String::from("older_revision"));
+            if back[number] {
+                rework[number].get_or_insert_with(|| "older_revision".to_owned());
+            }
+            if let Some(failed) = failed {
+                findings[failed].push(Finding { rule, confidence, remedied_at: Some(remedy.finished_at) });
+                rework[number].get_or_insert_with(|| "remediation".to_owned());
             }
         }
     }
@@ -217,13 +220,10 @@ impl Evidence<'_> {
             .map(|a| {
                 let d = a.deployment;
                 let (before, current) = seen.entry(d.environment.as_str()).or_default();
-                let Some(revision) = d.revision.as_deref().or(d.version.as_deref()) else {
-                    *current = None;
-                    return false;
-                };
-                let back = before.contains(revision) && current.is_some_and(|c| c != revision);
-                before.insert(revision);
-                *current = Some(revision);
+                let revision = d.revision.as_deref().or(d.version.as_deref());
+                let back = revision.is_some_and(|r| before.contains(r)) && *current != revision;
+                before.extend(revision);
+                *current = revision;
                 back
             })
             .collect()
@@ -237,7 +237,7 @@ impl Evidence<'_> {
                 confidence: Confidence::Probable,
                 remedied_at,
             });
-            rework[*remedy].get_or_insert_with(|| String::from("revert"));
+            rework[*remedy].get_or_insert_with(|| "revert".to_owned());
         }
     }
 

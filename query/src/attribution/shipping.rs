@@ -62,7 +62,7 @@ pub(crate) fn ship(
         }
         match (newly, revision) {
             (Some(newly), Some(place)) if candidates.has_graph(place) => shipping.place_ancestry(number, &newly),
-            _ => shipping.place_time(number, number.checked_sub(1).map(|n| &successes[n]), attempt),
+            _ => shipping.place_time(number, successes[..number].iter().map(|a| a.started_at).max(), attempt),
         }
     }
     let placed = |id: &str| candidates.find(id).and_then(|place| shipping.placed[place as usize]);
@@ -125,9 +125,9 @@ impl Shipping<'_, '_> {
         }
     }
 
-    /// Merged after the previous deployment's start and not after this one's.
-    fn place_time(&mut self, number: usize, previous: Option<&Attempt<'_>>, attempt: &Attempt<'_>) {
-        let start = previous.map_or(0, |p| self.by_merge.partition_point(|(at, _)| *at <= p.started_at));
+    /// Merged after the latest start of the deployments before, and not after this one's.
+    fn place_time(&mut self, number: usize, previous: Option<Instant>, attempt: &Attempt<'_>) {
+        let start = previous.map_or(0, |start| self.by_merge.partition_point(|(at, _)| *at <= start));
         let end = self.by_merge.partition_point(|(at, _)| *at <= attempt.started_at);
         for i in start..end {
             let (_, place) = self.by_merge[i];
@@ -201,30 +201,14 @@ impl Shipping<'_, '_> {
         repeats
     }
 
-    /// A revert names its target by SHA, or repeats its title.
+    /// A revert names its target. What the first deployment holds was there before, and blames nobody.
     fn reverts(&self) -> Vec<(usize, usize)> {
-        let mut by_title: HashMap<&str, Place> = HashMap::new();
-        let changes = &self.candidates.changes;
-        let titled = |place: Place| changes[place as usize].title.as_deref();
-        let reverting: Vec<Place> = (0..changes.len() as Place)
-            .filter(|p| {
-                let change = changes[*p as usize];
-                change.reverts.is_some() || titled(*p).is_some_and(|t| reverted_title(t).is_some())
-            })
-            .collect();
-        if reverting.is_empty() {
-            return Vec::new();
-        }
-        by_title.extend((0..changes.len() as Place).filter_map(|p| Some((titled(p)?, p))));
-        let target = |place: Place| {
-            let by_sha = changes[place as usize].reverts.as_deref().and_then(|sha| self.candidates.find(sha));
-            by_sha.or_else(|| by_title.get(reverted_title(titled(place)?)?).copied())
-        };
-        let mut found: Vec<(usize, usize)> = reverting
-            .into_iter()
+        let attempt_of = |place: Place| self.placed[place as usize].map(|placed| placed.attempt);
+        let mut found: Vec<(usize, usize)> = (0..self.candidates.changes.len() as Place)
             .filter_map(|place| {
-                let ended = self.placed[place as usize]?.attempt;
-                let began = self.placed[target(place)? as usize]?.attempt;
+                let target = self.candidates.changes[place as usize].reverts.as_deref()?;
+                let began = attempt_of(self.candidates.find(target)?).filter(|attempt| *attempt > 0)?;
+                let ended = attempt_of(place)?;
                 (began < ended).then_some((began, ended))
             })
             .collect();
@@ -329,11 +313,6 @@ fn commit_time(change: &Change, shipped_at: Instant) -> Option<(Instant, &'stati
         .into_iter()
         .flatten()
         .find(|(at, _)| *at <= shipped_at && at.timestamp() >= EARLIEST_COMMIT)
-}
-
-/// `Add a cache` of `Revert "Add a cache"`.
-fn reverted_title(title: &str) -> Option<&str> {
-    title.strip_prefix("Revert \"")?.strip_suffix('"')
 }
 
 fn in_paths(change: &Change, prefixes: &[String]) -> bool {

@@ -100,11 +100,11 @@ fn belongs_to(
                 return at_home;
             }
         }
-        // A version such as `v1.2` is no name outside its own service.
-        for having in [&owners.by_id, &owners.by_revision] {
-            if !having.is_empty() {
-                return having.clone();
-            }
+        // Outside the services that it hit only an id is a name; where nobody knows what it hit, any name is.
+        let anywhere = [&owners.by_id, &owners.by_revision, &owners.by_version];
+        let names = if hit.is_empty() { &anywhere[..] } else { &anywhere[..1] };
+        if let Some(having) = names.iter().find(|having| !having.is_empty()) {
+            return (*having).clone();
         }
     }
     if hit.is_empty() {
