@@ -65,7 +65,11 @@ pub(crate) fn ship(
             _ => shipping.place_time(number, successes[..number].iter().map(|a| a.started_at).max(), attempt),
         }
     }
-    let placed = |id: &str| candidates.find(id).and_then(|place| shipping.placed[place as usize]);
+    // What the first deployment holds ships with nothing.
+    let placed = |id: &str| {
+        let placed = candidates.find(id).and_then(|place| shipping.placed[place as usize]);
+        placed.filter(|p| p.attempt > 0)
+    };
     Shipped {
         shipments: shipping.shipments(service, successes),
         reverts: shipping.reverts(),
