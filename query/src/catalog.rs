@@ -75,9 +75,7 @@ pub struct ReworkRule {
 
 impl Default for ReworkRule {
     fn default() -> Self {
-        Self {
-            prefixes: ["hotfix/", "revert-", "Revert \""].map(String::from).to_vec(),
-        }
+        Self { prefixes: ["hotfix/", "revert-", "Revert \""].map(String::from).to_vec() }
     }
 }
 

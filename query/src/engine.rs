@@ -212,8 +212,7 @@ impl Engine {
             meta.insert("definition".into(), json!(metric.definition));
             meta.insert("rule_notes".into(), json!(metric.choices));
             meta.extend(total.into_iter().filter(|(key, _)| key != "time"));
-            let reasons: Vec<Value> =
-                excluded.iter().map(|(reason, n)| json!({ "reason": reason, "n": n })).collect();
+            let reasons: Vec<Value> = excluded.iter().map(|(reason, n)| json!({ "reason": reason, "n": n })).collect();
             meta.insert("excluded".into(), json!(reasons));
             meta.insert("next_cursor".into(), json!(rows.next_cursor));
             Ok(Answer { data: rows.rows, series: None, meta })
@@ -229,7 +228,8 @@ impl Engine {
         let key = format!("list {list:?} {question:?} {page:?}");
         self.kept(key, async |tables, directory| {
             // Lists show every environment, so that a filter by one need not be a production one.
-            let names = crate::question::Filter { environments: std::collections::BTreeSet::new(), ..question.filter.clone() };
+            let names =
+                crate::question::Filter { environments: std::collections::BTreeSet::new(), ..question.filter.clone() };
             let mut selection = directory.select(&names, &self.inner.catalog)?;
             selection.environments.clone_from(&question.filter.environments);
             let over = Over { tables, directory, selection: &selection, question };

@@ -146,7 +146,7 @@ impl Question {
             });
         }
         let size = asked.bucket.as_deref().map_or(Ok(BucketSize::Week), |text| {
-            text.parse().map_err(|_| unknown("bucket", text, &["day", "week", "month", "quarter", "year", "all"]))
+            text.parse().ok().ok_or_else(|| unknown("bucket", text, &BucketSize::ALL.map(BucketSize::name)))
         })?;
         let buckets = Buckets::new(from, to, size, tz).map_err(|error| BadParameter {
             parameter: "bucket",
@@ -208,8 +208,9 @@ pub fn instant(parameter: &'static str, text: &str, tz: Tz) -> Result<Instant, B
         parameter,
         value: text.to_owned(),
         problem: problem.to_owned(),
-        expected: "RFC 3339 with an offset (2026-01-31T00:00:00Z), a date (2026-01-31), or epoch seconds or milliseconds"
-            .into(),
+        expected:
+            "RFC 3339 with an offset (2026-01-31T00:00:00Z), a date (2026-01-31), or epoch seconds or milliseconds"
+                .into(),
     };
     // In a query string a `+` that nobody escaped arrives as a space.
     let written = text.trim().replace(' ', "+");
@@ -238,14 +239,14 @@ pub fn instant(parameter: &'static str, text: &str, tz: Tz) -> Result<Instant, B
 fn first_instant(date: NaiveDate, tz: Tz) -> Option<Instant> {
     let midnight = date.and_time(NaiveTime::MIN);
     // Where clocks skip midnight the day begins within the next hours.
-    (0..=24).find_map(|quarters| {
-        tz.from_local_datetime(&(midnight + TimeDelta::minutes(15 * quarters))).earliest()
-    }).map(|at| at.with_timezone(&Utc))
+    (0..=24)
+        .find_map(|quarters| tz.from_local_datetime(&(midnight + TimeDelta::minutes(15 * quarters))).earliest())
+        .map(|at| at.with_timezone(&Utc))
 }
 
 fn time_zone(text: Option<&str>) -> Result<Tz, BadParameter> {
     let Some(text) = text else { return Ok(Tz::UTC) };
-    text.parse().map_err(|_| BadParameter {
+    text.parse().ok().ok_or_else(|| BadParameter {
         parameter: "tz",
         value: text.to_owned(),
         problem: "no such time zone".into(),

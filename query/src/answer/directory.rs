@@ -140,11 +140,7 @@ impl Directory {
             (Some(named), Some(owned)) => Some(BTreeSet::intersection(&named, &owned).cloned().collect()),
             (named, owned) => named.or(owned),
         };
-        Ok(Selection {
-            services,
-            repositories: filter.repositories.clone(),
-            environments: filter.environments.clone(),
-        })
+        Ok(Selection { services, repositories: filter.repositories.clone(), environments: filter.environments.clone() })
     }
 
     /// Names of a filter that nobody has told yet, by parameter.

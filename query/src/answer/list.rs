@@ -79,8 +79,7 @@ fn teams(directory: &Directory, catalog: &Catalog) -> BTreeMap<String, Row> {
     names
         .into_iter()
         .map(|name| {
-            let n_services: usize =
-                catalog.team_tree(name).iter().filter_map(|t| owned.get(t.as_str())).sum();
+            let n_services: usize = catalog.team_tree(name).iter().filter_map(|t| owned.get(t.as_str())).sum();
             let pairs = [
                 ("team", json!(name)),
                 ("parent", json!(parents.get(name).copied().flatten())),
@@ -113,7 +112,8 @@ async fn deployments(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<
         .filter_map(|d| {
             let service = Directory::service_of(catalog, d.service.clone(), d.repository.clone())?;
             let named = over.selection.services.as_ref().is_none_or(|s| s.contains(&service));
-            let there = question.filter.environments.is_empty() || question.filter.environments.contains(&d.environment);
+            let there =
+                question.filter.environments.is_empty() || question.filter.environments.contains(&d.environment);
             let repository = d.repository.as_ref();
             let ours = question.filter.repositories.is_empty()
                 || repository.is_some_and(|r| question.filter.repositories.contains(r));
@@ -128,7 +128,8 @@ async fn deployments(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<
         for batch in over.tables.rows("outcomes", Some(among("deployment", &ids))).await? {
             let columns = Columns(&batch);
             for i in 0..batch.num_rows() {
-                let key = (columns.text("source", i).unwrap_or_default(), columns.text("deployment", i).unwrap_or_default());
+                let key =
+                    (columns.text("source", i).unwrap_or_default(), columns.text("deployment", i).unwrap_or_default());
                 judged.insert(key, outcome_row(&columns, i));
             }
         }
@@ -202,10 +203,11 @@ async fn incidents(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<Ro
     }
     let mut found: Vec<(Place, (Incident, Option<Row>))> = Vec::new();
     for incident in history::incidents(over.tables.facts::<Incident>(None).await?) {
-        let Some(opened_at) = incident.opened_at.filter(|at| (question.from..question.to).contains(at)) else { continue };
+        let Some(opened_at) = incident.opened_at.filter(|at| (question.from..question.to).contains(at)) else {
+            continue;
+        };
         let edges = causes.remove(&(incident.source.clone(), incident.id.clone())).unwrap_or_default();
-        let edges: Vec<Option<Row>> =
-            if edges.is_empty() { vec![None] } else { edges.into_iter().map(Some).collect() };
+        let edges: Vec<Option<Row>> = if edges.is_empty() { vec![None] } else { edges.into_iter().map(Some).collect() };
         for edge in edges {
             let told = incident.services.first().map(|s| catalog.canonical(s).to_owned());
             let service = edge.as_ref().and_then(|e| e["service"].as_str().map(String::from)).or(told);
@@ -213,8 +215,7 @@ async fn incidents(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<Ro
             if wanted.is_some_and(|w| service.as_ref().is_none_or(|s| !w.contains(s))) {
                 continue;
             }
-            let place =
-                Place { rank: 0, at: opened_at, service: service.unwrap_or_default(), id: incident.id.clone() };
+            let place = Place { rank: 0, at: opened_at, service: service.unwrap_or_default(), id: incident.id.clone() };
             found.push((place, (incident.clone(), edge)));
         }
     }
@@ -242,8 +243,11 @@ async fn incidents(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<Ro
     Ok(Rows { rows, next_cursor })
 }
 
+/// A page of a list that is sorted here, and the cursor of the next.
+type Taken<T> = (Vec<(Place, T)>, Option<String>);
+
 /// Sorts newest first, skips to the cursor and takes a page.
-fn cut<T: Clone>(found: &mut Vec<(Place, T)>, page: &Page) -> Result<(Vec<(Place, T)>, Option<String>), Error> {
+fn cut<T: Clone>(found: &mut Vec<(Place, T)>, page: &Page) -> Result<Taken<T>, Error> {
     let key = |p: &Place| (std::cmp::Reverse(p.at), p.service.clone(), p.id.clone());
     found.sort_by_key(|(p, _)| key(p));
     if let Some(cursor) = &page.cursor {

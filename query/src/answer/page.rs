@@ -29,9 +29,9 @@ impl Place {
     pub(crate) fn from_cursor(cursor: &str) -> Result<Self, Error> {
         let bad = || bad_cursor(cursor);
         let parts = decode(cursor).ok_or_else(bad)?;
-        let [rank, at, service, id] = <[String; 4]>::try_from(parts).map_err(|_| bad())?;
+        let [rank, at, service, id] = <[String; 4]>::try_from(parts).ok().ok_or_else(bad)?;
         Ok(Self {
-            rank: rank.parse().map_err(|_| bad())?,
+            rank: rank.parse().ok().ok_or_else(bad)?,
             at: at.parse().ok().and_then(Instant::from_timestamp_micros).ok_or_else(bad)?,
             service,
             id,
@@ -60,7 +60,7 @@ pub(crate) fn encode(parts: &[&str]) -> String {
 
 /// What [`encode`] was given.
 pub(crate) fn decode(word: &str) -> Option<Vec<String>> {
-    if !word.is_ascii() || word.len() % 2 != 0 {
+    if !word.is_ascii() || !word.len().is_multiple_of(2) {
         return None;
     }
     let bytes: Option<Vec<u8>> =

@@ -4,8 +4,8 @@
 use chrono::TimeDelta;
 use dorado_lake::{Incident, Instant, Override, Tier, Verdict};
 
-use super::shipping::Shipped;
 use super::Attempt;
+use super::shipping::Shipped;
 use crate::catalog::{Catalog, ReworkRule};
 use crate::gold::{Cause, CauseRule, Confidence, FailureRule, Outcome};
 
@@ -265,13 +265,7 @@ impl Evidence<'_> {
             .find(|v| matches!(v, Verdict::Failed | Verdict::NotFailed))
     }
 
-    fn outcome(
-        &self,
-        number: usize,
-        findings: &[Finding],
-        causes: &[Cause],
-        rework: Option<String>,
-    ) -> Outcome {
+    fn outcome(&self, number: usize, findings: &[Finding], causes: &[Cause], rework: Option<String>) -> Outcome {
         let attempt = &self.successes[number];
         let absolved = self.verdict_on(attempt) == Some(Verdict::NotFailed);
         let incidents: Vec<&Cause> = causes.iter().filter(|c| !absolved && c.names(attempt.deployment)).collect();
@@ -296,10 +290,8 @@ impl Evidence<'_> {
         outcome.n_incidents = incidents.len() as i32;
         outcome.rework = Some(rework.is_some());
         outcome.rework_rule = rework;
-        let before = self.successes[..number]
-            .iter()
-            .rev()
-            .find(|a| a.deployment.environment == attempt.deployment.environment);
+        let before =
+            self.successes[..number].iter().rev().find(|a| a.deployment.environment == attempt.deployment.environment);
         outcome.since_previous_ms = before.map(|b| (attempt.finished_at - b.finished_at).num_milliseconds());
         outcome
     }

@@ -73,11 +73,6 @@ fn fill(into: &mut Change, from: Change) {
         url,
         ..
     } = from;
-    fn or<T>(slot: &mut Option<T>, other: Option<T>) {
-        if slot.is_none() {
-            *slot = other;
-        }
-    }
     or(&mut into.repository, repository);
     or(&mut into.service, service);
     or(&mut into.parents, parents);
@@ -94,6 +89,12 @@ fn fill(into: &mut Change, from: Change) {
     or(&mut into.cherry_pick_of, cherry_pick_of);
     or(&mut into.url, url);
     or(&mut into.deployment, from.deployment);
+}
+
+fn or<T>(slot: &mut Option<T>, other: Option<T>) {
+    if slot.is_none() {
+        *slot = other;
+    }
 }
 
 fn place(repository: Option<&String>, service: Option<&String>) -> String {

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use dorado_lake::{Change, Deployment, Instant, PullRequest};
 
-use super::graph::{Candidates, Place};
 use super::Attempt;
+use super::graph::{Candidates, Place};
 use crate::catalog::short_ref;
 use crate::gold::{Exclusion, ShipRule, Shipment};
 
@@ -301,11 +301,7 @@ fn by_merge(candidates: &Candidates<'_>) -> Vec<(Instant, Place)> {
 
 /// When a change reached the deployed branch, as far as anybody told.
 fn merged_at(change: &Change, pull_request: Option<&PullRequest>) -> Option<Instant> {
-    change
-        .merged_at
-        .or_else(|| pull_request.and_then(|p| p.merged_at))
-        .or(change.committed_at)
-        .or(change.authored_at)
+    change.merged_at.or_else(|| pull_request.and_then(|p| p.merged_at)).or(change.committed_at).or(change.authored_at)
 }
 
 /// The commit time that lead time starts from, and which of the change's dates it is.
@@ -313,10 +309,7 @@ fn commit_time(change: &Change, shipped_at: Instant) -> Option<(Instant, &'stati
     let author = change.authored_at.map(|at| (at, "author"));
     let first = author.or(change.first_commit_at.map(|at| (at, "first_commit")));
     let committer = change.committed_at.map(|at| (at, "committer"));
-    [first, committer]
-        .into_iter()
-        .flatten()
-        .find(|(at, _)| *at <= shipped_at && at.timestamp() >= EARLIEST_COMMIT)
+    [first, committer].into_iter().flatten().find(|(at, _)| *at <= shipped_at && at.timestamp() >= EARLIEST_COMMIT)
 }
 
 fn in_paths(change: &Change, prefixes: &[String]) -> bool {

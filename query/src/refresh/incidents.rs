@@ -72,10 +72,7 @@ impl Surroundings {
             .filter(|o| o.verdict == Verdict::CausedBy)
             .filter_map(|o| Some((o.incident.as_deref()?, o.deployment.as_deref()?)))
             .collect();
-        self.incidents
-            .iter()
-            .map(|i| decided.get(i.id.as_str()).copied().or(i.caused_by.as_deref()))
-            .collect()
+        self.incidents.iter().map(|i| decided.get(i.id.as_str()).copied().or(i.caused_by.as_deref())).collect()
     }
 }
 
@@ -118,7 +115,11 @@ fn names_of(deployment: &Deployment) -> impl Iterator<Item = &str> {
     [Some(deployment.id.as_str()), deployment.revision.as_deref(), deployment.version.as_deref()].into_iter().flatten()
 }
 
-async fn owners(tables: &Tables, catalog: &Catalog, names: &BTreeSet<String>) -> Result<HashMap<String, Owners>, Error> {
+async fn owners(
+    tables: &Tables,
+    catalog: &Catalog,
+    names: &BTreeSet<String>,
+) -> Result<HashMap<String, Owners>, Error> {
     let mut owners: HashMap<String, Owners> = HashMap::new();
     let Some(deployments) = tables.table("deployments")?.filter(|_| !names.is_empty()) else { return Ok(owners) };
     let columns = ["id", "revision", "version"];

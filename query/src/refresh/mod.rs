@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch, StringArray};
 use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
+use arrow::datatypes::{DataType, SchemaRef};
 use chrono::TimeDelta;
 use datafusion::prelude::{Expr, col, lit};
-use dorado_lake::{
-    Change, Deployment, GoldChange, Incident, Lake, Override, PullRequest, Verdict,
-};
+use dorado_lake::{Change, Deployment, GoldChange, Incident, Lake, Override, PullRequest, Verdict};
 use tracing::info;
 
 use crate::attribution::{Candidates, ServiceFacts, ServiceGold, attribute, history};
@@ -26,6 +25,9 @@ use incidents::IncidentsByService;
 
 /// Changes that are held in memory at once; more are done in several goes.
 const CHANGES_AT_ONCE: u64 = 1_000_000;
+
+/// Up to so many services have their gold rows read in one go; those of more, month by month.
+const SERVICES_AT_ONCE: usize = 64;
 
 /// What a refresh did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,15 +54,14 @@ pub(crate) async fn refresh(
     let mut made = Made::default();
     for services in portions(tables, catalog, &surroundings, &touched).await? {
         let facts = PortionFacts::read(tables, catalog, &surroundings, &services).await?;
-        let incidents =
-            IncidentsByService::read(tables, catalog, &surroundings, &services, &facts.deployments).await?;
+        let incidents = IncidentsByService::read(tables, catalog, &surroundings, &services, &facts.deployments).await?;
         made.take(facts.attribute(catalog, &surroundings.overrides, &incidents, &services, window));
     }
     let mut gold = Vec::new();
     let mut months = BTreeSet::new();
-    made.changes::<Shipment>(made.shipments.clone(), tables, &touched, &mut gold).await?;
-    made.changes::<Outcome>(made.outcomes.clone(), tables, &touched, &mut gold).await?;
-    made.changes::<Cause>(made.causes.clone(), tables, &touched, &mut gold).await?;
+    Made::changes::<Shipment>(&made.shipments, tables, &touched, &mut gold).await?;
+    Made::changes::<Outcome>(&made.outcomes, tables, &touched, &mut gold).await?;
+    Made::changes::<Cause>(&made.causes, tables, &touched, &mut gold).await?;
     for change in &gold {
         months.extend(change.months.keys().map(|month| format!("{}/{month}", change.table)));
     }
@@ -197,16 +198,15 @@ impl PortionFacts {
         }
         let places = Places::new(self, catalog);
         let overrides: Vec<&Override> = overrides.iter().collect();
-        let mut shared: Option<(PlacesKey, Candidates<'_>)> = None;
+        let mut shared: HashMap<PlacesKey, Candidates<'_>> = HashMap::new();
         let mut gold = ServiceGold::default();
         for service in services {
             let deployments = by_service.remove(service).unwrap_or_default();
             let key = places.key(service, self.repositories.get(service));
-            if shared.as_ref().is_none_or(|(k, _)| *k != key) {
-                let (changes, pull_requests) = places.of(&key);
-                shared = Some((key, Candidates::new(changes, pull_requests)));
-            }
-            let (_, candidates) = shared.as_ref().expect("it was just made");
+            let candidates = shared.entry(key).or_insert_with_key(|key| {
+                let (changes, pull_requests) = places.of(key);
+                Candidates::new(changes, pull_requests)
+            });
             let facts = ServiceFacts {
                 service,
                 incidents: incidents.of(service),
@@ -314,39 +314,63 @@ impl Made {
 
     /// The months of one table whose rows differ from what is there.
     async fn changes<T: GoldRow>(
-        &self,
-        made: BTreeMap<String, Vec<RecordBatch>>,
+        made: &BTreeMap<String, Vec<RecordBatch>>,
         tables: &Tables,
         touched: &BTreeSet<String>,
         into: &mut Vec<GoldChange>,
     ) -> Result<(), Error> {
-        let schema = schema::<T>();
-        let mut had: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
-        for batch in tables.rows(T::TABLE, Some(among("service", touched))).await? {
-            split_months(&batch, &schema, &mut had)?;
-        }
         let mut months = BTreeMap::new();
-        let all: BTreeSet<&String> = made.keys().chain(had.keys()).collect();
-        for month in all {
-            let new = sorted::<T>(made.get(month).map_or(&[], Vec::as_slice))?;
-            let old = sorted::<T>(had.get(month).map_or(&[], Vec::as_slice))?;
-            if new == old {
-                continue;
+        if touched.len() <= SERVICES_AT_ONCE {
+            let mut had = by_months::<T>(tables, among("service", touched)).await?;
+            let all: BTreeSet<String> = made.keys().chain(had.keys()).cloned().collect();
+            for month in all {
+                let old = had.remove(&month).unwrap_or_default();
+                replace::<T>(&month, made.get(&month), old, tables, touched, &mut months).await?;
             }
-            let others = col("month").eq(lit(month.as_str())).and(!among("service", touched));
-            let mut rest: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
-            for batch in tables.rows(T::TABLE, Some(others)).await? {
-                split_months(&batch, &schema, &mut rest)?;
+        } else {
+            // Most of gold: a month at a time, so that only one lies in memory.
+            let all: BTreeSet<String> = made.keys().cloned().chain(tables.snapshot.months(T::TABLE)).collect();
+            for month in all {
+                let filter = col("month").eq(lit(month.as_str())).and(among("service", touched));
+                let old = by_months::<T>(tables, filter).await?.remove(&month).unwrap_or_default();
+                replace::<T>(&month, made.get(&month), old, tables, touched, &mut months).await?;
             }
-            let mut whole = rest.remove(month).unwrap_or_default();
-            whole.push(new);
-            months.insert(month.clone(), sorted::<T>(&whole)?);
         }
         if !months.is_empty() {
             into.push(GoldChange { table: T::TABLE, months });
         }
         Ok(())
     }
+}
+
+/// Puts a month into `months` where the touched services' rows in it are not what they were.
+async fn replace<T: GoldRow>(
+    month: &str,
+    new: Option<&Vec<RecordBatch>>,
+    old: Vec<RecordBatch>,
+    tables: &Tables,
+    touched: &BTreeSet<String>,
+    months: &mut BTreeMap<String, RecordBatch>,
+) -> Result<(), Error> {
+    let new = sorted::<T>(new.map_or(&[], Vec::as_slice))?;
+    if new == sorted::<T>(&old)? {
+        return Ok(());
+    }
+    let others = col("month").eq(lit(month)).and(!among("service", touched));
+    let mut whole = by_months::<T>(tables, others).await?.remove(month).unwrap_or_default();
+    whole.push(new);
+    months.insert(month.to_owned(), sorted::<T>(&whole)?);
+    Ok(())
+}
+
+/// Rows of a gold table that pass a filter, by month.
+async fn by_months<T: GoldRow>(tables: &Tables, filter: Expr) -> Result<BTreeMap<String, Vec<RecordBatch>>, Error> {
+    let schema = schema::<T>();
+    let mut found = BTreeMap::new();
+    for batch in tables.rows(T::TABLE, Some(filter)).await? {
+        split_months(&batch, &schema, &mut found)?;
+    }
+    Ok(found)
 }
 
 fn by_month<T: GoldRow>(rows: Vec<T>, into: &mut BTreeMap<String, Vec<RecordBatch>>) {
@@ -362,12 +386,12 @@ fn by_month<T: GoldRow>(rows: Vec<T>, into: &mut BTreeMap<String, Vec<RecordBatc
 /// Rows as they are read back, by their month and with the table's own columns only.
 fn split_months(
     batch: &RecordBatch,
-    schema: &arrow::datatypes::SchemaRef,
+    schema: &SchemaRef,
     into: &mut BTreeMap<String, Vec<RecordBatch>>,
 ) -> Result<(), Error> {
     let month_column = arrow::compute::cast(
         batch.column_by_name("month").expect("every table has its partition column"),
-        &arrow::datatypes::DataType::Utf8,
+        &DataType::Utf8,
     )?;
     let months = month_column.as_any().downcast_ref::<StringArray>().expect("it was just cast");
     let names: BTreeSet<&str> = months.iter().flatten().collect();

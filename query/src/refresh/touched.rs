@@ -74,10 +74,8 @@ pub(super) async fn changes_by_service(
 ) -> Result<HashMap<String, u64>, Error> {
     let mut by_service: HashMap<String, u64> = HashMap::new();
     let Some(changes) = tables.table("changes")? else { return Ok(by_service) };
-    let grouped = changes
-        .aggregate(vec![col("service"), col("repository")], vec![count(lit(1)).alias("n")])?
-        .collect()
-        .await?;
+    let grouped =
+        changes.aggregate(vec![col("service"), col("repository")], vec![count(lit(1)).alias("n")])?.collect().await?;
     let mut by_repository: HashMap<String, u64> = HashMap::new();
     for batch in grouped {
         let (services, repositories) = (texts(&batch, "service"), texts(&batch, "repository"));
@@ -117,14 +115,9 @@ pub(super) async fn repositories_by_name(
 }
 
 /// Distinct (service, repository) of the rows that pass a filter.
-async fn pairs(
-    tables: &Tables,
-    table: &str,
-    filter: Expr,
-) -> Result<Vec<(Option<String>, Option<String>)>, Error> {
+async fn pairs(tables: &Tables, table: &str, filter: Expr) -> Result<Vec<(Option<String>, Option<String>)>, Error> {
     let Some(frame) = tables.table(table)? else { return Ok(Vec::new()) };
-    let batches =
-        frame.filter(filter)?.select(vec![col("service"), col("repository")])?.distinct()?.collect().await?;
+    let batches = frame.filter(filter)?.select(vec![col("service"), col("repository")])?.distinct()?.collect().await?;
     let mut found = Vec::new();
     for batch in &batches {
         let (services, repositories) = (texts(batch, "service"), texts(batch, "repository"));
@@ -151,10 +144,7 @@ fn in_repositories(
 }
 
 /// An override that now says something else also touches what it said before.
-async fn every_version(
-    tables: &Tables,
-    newer: Vec<dorado_lake::Stamped<Override>>,
-) -> Result<Vec<Override>, Error> {
+async fn every_version(tables: &Tables, newer: Vec<dorado_lake::Stamped<Override>>) -> Result<Vec<Override>, Error> {
     let ids: BTreeSet<String> = newer.into_iter().map(|o| o.fact.id).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
