@@ -175,8 +175,8 @@ pub(crate) struct AskArgs {
     #[arg(long)]
     pub(crate) tz: Option<String>,
     /// Only these services.
-    #[arg(long = "only-service", value_name = "SERVICE")]
-    pub(crate) service: Vec<String>,
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) only_service: Vec<String>,
     /// Only these teams, with the teams below them.
     #[arg(long, value_name = "TEAM")]
     pub(crate) team: Vec<String>,
@@ -184,7 +184,7 @@ pub(crate) struct AskArgs {
     #[arg(long, value_name = "REPOSITORY")]
     pub(crate) repository: Vec<String>,
     /// Only these production environments.
-    #[arg(long = "only-environment", value_name = "ENVIRONMENT")]
+    #[arg(long, value_name = "ENVIRONMENT")]
     pub(crate) only_environment: Vec<String>,
     /// Whose definitions.
     #[arg(long)]
@@ -249,4 +249,14 @@ pub(crate) struct CheckArgs {
     /// Print the configuration's JSON schema instead.
     #[arg(long)]
     pub(crate) schema: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_flags_of_a_command_have_one_name() {
+        super::Cli::command().debug_assert();
+    }
 }

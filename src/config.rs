@@ -1,6 +1,10 @@
 //! `dorado.toml`: what is configured, with environment and flags over it. Secrets are never in it: it
 //! names the environment variable or the file that holds each.
 
+mod check;
+mod sense;
+mod shape;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -8,6 +12,9 @@ use dorado_ingest::{DeploymentKind, GithubOptions, Secret, SourceOptions};
 use dorado_query::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+pub(crate) use check::{Weight, check};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -99,13 +106,29 @@ fn production() -> String {
 const FILE_NAME: &str = "dorado.toml";
 
 impl Config {
-    /// Reads the file that is named, else the one that is found, else nothing.
+    /// Reads the file that is named, else the one that is found, else nothing; warns of what may be wrong in it.
     pub(crate) fn read(named: Option<&Path>, data: Option<&str>) -> Result<Self> {
-        let Some(path) = Self::find(named, data) else { return Ok(Self::default()) };
+        let (config, warnings) = Self::read_checked(named, data)?;
+        for warning in warnings {
+            warn!("{warning}");
+        }
+        Ok(config)
+    }
+
+    /// The same for commands that use little of it.
+    pub(crate) fn read_without_warnings(named: Option<&Path>, data: Option<&str>) -> Result<Self> {
+        Ok(Self::read_checked(named, data)?.0)
+    }
+
+    fn read_checked(named: Option<&Path>, data: Option<&str>) -> Result<(Self, Vec<String>)> {
+        let Some(path) = Self::find(named, data) else { return Ok((Self::default(), Vec::new())) };
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        toml::from_str(&text).map_err(|error| {
-            anyhow::anyhow!("`{}` is not right; `dorado check` says more\n{error}", path.display())
-        })
+        let (mistakes, config) = check(&text);
+        let told = mistakes.iter().map(|mistake| mistake.told(&path.display(), &text).to_string()).collect::<Vec<_>>();
+        match config {
+            Some(config) => Ok((config, told)),
+            None => bail!("the configuration is not right\n{}", told.join("\n")),
+        }
     }
 
     /// The file that [`Config::read`] reads.

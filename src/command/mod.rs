@@ -1,11 +1,18 @@
 //! The subcommands, one file each.
 
+mod ask;
+mod check;
 mod demo;
+mod explain;
 mod generated;
 mod git;
 mod import;
 mod open;
+mod output;
+mod report;
 mod serve;
+mod table;
+mod words;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +21,6 @@ use anyhow::Result;
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command};
-use crate::telemetry::say;
 
 /// Does what the command line asks.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
@@ -30,7 +36,9 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Man => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?,
         Command::Generated { check } => generated::run(Path::new("."), check)?,
-        Command::Report(_) | Command::Explain(_) | Command::Check(_) => say("soon")?,
+        Command::Report(args) => report::run(&args, config)?,
+        Command::Explain(args) => explain::run(&args, config)?,
+        Command::Check(args) => return check::run(&args, config),
     }
     Ok(ExitCode::SUCCESS)
 }

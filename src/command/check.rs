@@ -1,0 +1,53 @@
+//! `dorado check`: whether the configuration is right, and if not, every mistake with its place.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::output::deliver;
+use super::words::counted;
+use crate::cli::CheckArgs;
+use crate::config::{Config, Weight, check};
+
+/// Checks the file that is named, else the one that is found.
+pub(crate) fn run(args: &CheckArgs, config_file: Option<&Path>) -> Result<ExitCode> {
+    if args.schema {
+        deliver(&(serde_json::to_string_pretty(&schemars::schema_for!(Config))? + "\n"), None)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let data = std::env::var("DORADO_DATA").ok();
+    let Some(path) = Config::find(config_file, data.as_deref().or(Some(Config::default().data(None).as_str()))) else {
+        bail!("there is no `dorado.toml` here, which is fine: everything has a default; --config names a file elsewhere");
+    };
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let (mistakes, config) = check(&text);
+    let mut told = String::new();
+    for mistake in &mistakes {
+        told.push_str(&format!("{}\n", mistake.told(&path.display(), &text)));
+    }
+    let n_errors = mistakes.iter().filter(|m| m.weight == Weight::Error).count() as i64;
+    match &config {
+        Some(config) => told.push_str(&format!("{}: fine\n{}", path.display(), summary(config))),
+        None => told.push_str(&format!("{}: {}\n", path.display(), counted(n_errors, "mistake"))),
+    }
+    deliver(&told, None)?;
+    Ok(if config.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is configured, in a few lines.
+fn summary(config: &Config) -> String {
+    let listed = |names: Vec<&str>| match names.len() {
+        0 => String::new(),
+        n if n > 8 => format!(": {}, …", names[..8].join(", ")),
+        _ => format!(": {}", names.join(", ")),
+    };
+    let services: Vec<&str> = config.services.iter().map(|s| s.name.as_str()).collect();
+    let teams: Vec<&str> = config.teams.iter().map(|t| t.name.as_str()).collect();
+    let environments: Vec<&str> = config.environments.iter().map(|e| e.name.as_str()).collect();
+    let mut sources = vec!["events", "git"];
+    sources.extend(config.github.as_ref().map(|_| "github"));
+    let lines = [("service", services), ("team", teams), ("environment", environments), ("source", sources)];
+    let told = lines.map(|(kind, names)| format!("  {}{}\n", counted(names.len() as i64, kind), listed(names)));
+    format!("{}  data in {}\n", told.concat(), config.data(None))
+}

@@ -1,0 +1,390 @@
+//! From an answer to what a report says of it, in words. Knows no format.
+
+use chrono::{Datelike as _, Months, NaiveDate, TimeDelta};
+use dorado_query::{Answer, BucketSize, METRICS, Metric, Question, Row};
+use serde_json::Value;
+
+use super::Excluded;
+use crate::command::words::{self, NOT_ENOUGH};
+
+/// Everything that a report says.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// What was read.
+    pub(super) origin: String,
+    /// The period, what it is compared with, the filter, and whose definitions.
+    pub(super) about: Vec<String>,
+    /// The metrics.
+    pub(super) figures: Vec<Figure>,
+    /// `day`, `week` and so on.
+    pub(super) bucket: &'static str,
+    /// Starts of the buckets, shortly.
+    pub(super) labels: Vec<String>,
+    /// Whether a bucket is cut by an end of the period.
+    pub(super) is_cut: Vec<bool>,
+    /// What is not in the numbers, and what was assumed.
+    pub(super) missing: Vec<String>,
+}
+
+/// One metric.
+#[derive(Debug)]
+pub(super) struct Figure {
+    /// Its id in the API.
+    pub(super) id: &'static str,
+    /// Its name.
+    pub(super) title: &'static str,
+    /// What it is, in a paragraph.
+    pub(super) definition: &'static str,
+    /// The unit of its points.
+    pub(super) unit: Unit,
+    /// The value in words, or that it cannot be told.
+    pub(super) value: String,
+    /// Its 95 % interval.
+    pub(super) interval: Option<String>,
+    /// How many rows it is made of, and what else there is to say.
+    pub(super) basis: String,
+    /// The change against the period before.
+    pub(super) change: String,
+    /// Whether it changed.
+    pub(super) verdict: Change,
+    /// The metric over time.
+    pub(super) points: Vec<Point>,
+}
+
+/// A metric in one bucket.
+#[derive(Debug, Clone)]
+pub(super) struct Point {
+    /// Its value; `None` where it is unknown.
+    pub(super) value: Option<f64>,
+    /// The value in words.
+    pub(super) said: String,
+    /// Whether there are rows enough to trust it.
+    pub(super) is_sure: bool,
+}
+
+/// What the numbers of a metric are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// A number of deployments.
+    Deployments,
+    /// A time.
+    Seconds,
+    /// A share.
+    Ratio,
+}
+
+/// Whether there is evidence of a change, and which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// To the good.
+    Better,
+    /// To the bad.
+    Worse,
+    /// None that is clear.
+    NotClear,
+}
+
+impl Unit {
+    fn of(metric: &Metric) -> Self {
+        match metric.unit {
+            "seconds" => Self::Seconds,
+            "ratio" => Self::Ratio,
+            _ => Self::Deployments,
+        }
+    }
+
+    /// A value in words.
+    pub(super) fn say(self, value: f64) -> String {
+        match self {
+            Self::Deployments => words::count(value.round() as i64),
+            Self::Seconds => words::duration(value),
+            Self::Ratio => words::percent(value),
+        }
+    }
+}
+
+impl Report {
+    /// Finds the words.
+    pub(super) fn new(
+        origin: &str,
+        question: &Question,
+        answer: &Answer,
+        excluded: &Excluded,
+        notes: &[String],
+    ) -> Self {
+        let series = answer.series.as_deref().unwrap_or_default();
+        let figures: Vec<Figure> = METRICS.iter().filter_map(|m| Figure::new(m, question, answer, series)).collect();
+        let starts = question.buckets.starts();
+        Self {
+            origin: origin.to_owned(),
+            about: about(question),
+            figures,
+            bucket: question.size.name(),
+            labels: starts.iter().map(|at| label(at.date_naive(), question.size)).collect(),
+            is_cut: (0..starts.len()).map(|bucket| is_cut(question, bucket)).collect(),
+            missing: missing(answer, excluded, notes),
+        }
+    }
+}
+
+impl Figure {
+    fn new(metric: &'static Metric, question: &Question, answer: &Answer, series: &[Row]) -> Option<Self> {
+        let row = answer.data.iter().find(|row| text(row, "metric") == Some(metric.id))?;
+        let unit = Unit::of(metric);
+        let points = series.iter().filter(|row| text(row, "metric") == Some(metric.id));
+        let (change, verdict) = change(row, unit, question);
+        Some(Self {
+            id: metric.id,
+            title: metric.title,
+            definition: metric.definition,
+            unit,
+            value: value(row, unit),
+            interval: interval(row, unit),
+            basis: basis(row, unit),
+            change,
+            verdict,
+            points: points.map(|row| point(row, unit)).collect(),
+        })
+    }
+}
+
+fn value(row: &Row, unit: Unit) -> String {
+    if unit == Unit::Deployments {
+        let n = number(row, "n").unwrap_or(0.0);
+        return number(row, "per_day").filter(|_| n > 0.0).map_or_else(|| "none".to_owned(), words::frequency);
+    }
+    match number(row, "value") {
+        Some(_) if !flag(row, "enough_data") => NOT_ENOUGH.to_owned(),
+        value => value.map_or_else(|| NOT_ENOUGH.to_owned(), |value| unit.say(value)),
+    }
+}
+
+fn interval(row: &Row, unit: Unit) -> Option<String> {
+    let (low, high) = (number(row, "low")?, number(row, "high")?);
+    (flag(row, "enough_data")).then(|| format!("{} to {}", unit.say(low), unit.say(high)))
+}
+
+fn basis(row: &Row, unit: Unit) -> String {
+    let n = number(row, "n").unwrap_or(0.0) as i64;
+    let few = number(row, "value").filter(|_| !flag(row, "enough_data"));
+    let mut said = vec![match (unit, text(row, "metric")) {
+        (Unit::Deployments, _) => words::counted(n, "deployment"),
+        (Unit::Ratio, _) => {
+            let k = number(row, "numerator").unwrap_or(0.0) as i64;
+            format!("{} of {}", words::count(k), words::counted(n, "deployment"))
+        }
+        (_, Some("change-lead-time")) => words::counted(n, "change"),
+        _ => words::counted(n, "recovery").replace("recoverys", "recoveries"),
+    }];
+    if let Some(value) = few.filter(|_| unit == Unit::Seconds) {
+        said.push(format!("their median {}", unit.say(value)));
+    }
+    if let Some(open) = number(row, "n_open").filter(|n| *n > 0.0) {
+        said.push(format!("{} not recovered yet", words::count(open as i64)));
+    }
+    let confirmed = number(row, "n_confirmed").filter(|c| Some(*c) != number(row, "numerator"));
+    if let Some(confirmed) = confirmed {
+        said.push(format!("{} confirmed", words::count(confirmed as i64)));
+    }
+    if let Some(excluded) = number(row, "n_excluded").filter(|n| *n > 0.0) {
+        said.push(format!("{} left out", words::count(excluded as i64)));
+    }
+    said.join(", ")
+}
+
+/// The change in words. A change is told only where its whole interval lies on one side of none.
+fn change(row: &Row, unit: Unit, question: &Question) -> (String, Change) {
+    let verdict = match text(row, "verdict") {
+        Some("better") => Change::Better,
+        Some("worse") => Change::Worse,
+        _ => Change::NotClear,
+    };
+    let Some(before) = number(row, "previous_value").filter(|_| number(row, "previous_n").is_some_and(|n| n > 0.0))
+    else {
+        return ("nothing before to compare with".to_owned(), Change::NotClear);
+    };
+    let was = match unit {
+        Unit::Deployments => {
+            let days = (question.to - question.from).as_seconds_f64() / 86_400.0;
+            words::frequency(before / days)
+        }
+        _ => unit.say(before),
+    };
+    let Some(shift) = number(row, "shift").filter(|_| verdict != Change::NotClear) else {
+        return (format!("no clear change; was {was}"), Change::NotClear);
+    };
+    let far = |more: &str, less: &str, amount: String| {
+        format!("{amount} {}, clear; was {was}", if shift > 0.0 { more } else { less })
+    };
+    let said = match unit {
+        Unit::Deployments => far("more often", "less often", words::percent(shift.abs())),
+        Unit::Ratio => far("higher", "lower", words::percent(shift.abs()).replace('%', "points")),
+        Unit::Seconds if before > 0.0 => far("longer", "shorter", words::percent(shift.abs() / before)),
+        Unit::Seconds => far("longer", "shorter", words::duration(shift.abs())),
+    };
+    (said, verdict)
+}
+
+fn point(row: &Row, unit: Unit) -> Point {
+    let value = number(row, "value");
+    let is_sure = flag(row, "enough_data");
+    let said = match value {
+        None => "–".to_owned(),
+        Some(value) if is_sure => unit.say(value),
+        Some(value) => format!("{} (n = {})", unit.say(value), number(row, "n").unwrap_or(0.0) as i64),
+    };
+    Point { value, said, is_sure }
+}
+
+fn about(question: &Question) -> Vec<String> {
+    let local = |at: dorado_lake::Instant| at.with_timezone(&question.tz).format("%Y-%m-%d %H:%M").to_string();
+    let length = question.to - question.from;
+    let long = words::duration(length.as_seconds_f64());
+    let mut about = vec![
+        format!("{} to {} ({}), {long}", local(question.from), local(question.to), question.tz.name()),
+        format!("compared with the {long} before; intervals are 95 %"),
+    ];
+    let filter = &question.filter;
+    let parts = [
+        ("service", &filter.services),
+        ("team", &filter.teams),
+        ("repository", &filter.repositories),
+        ("environment", &filter.environments),
+    ];
+    for (name, names) in parts.into_iter().filter(|(_, names)| !names.is_empty()) {
+        about.push(format!("only {name} {}", names.iter().cloned().collect::<Vec<_>>().join(", ")));
+    }
+    about.push(format!("definitions {}: {}", question.pack.id, question.pack.title));
+    about
+}
+
+fn label(date: NaiveDate, size: BucketSize) -> String {
+    match size {
+        BucketSize::Month => date.format("%Y-%m").to_string(),
+        BucketSize::Quarter => format!("{} Q{}", date.year(), date.month0() / 3 + 1),
+        BucketSize::Year => date.year().to_string(),
+        BucketSize::Day | BucketSize::Week | BucketSize::All => date.format("%Y-%m-%d").to_string(),
+    }
+}
+
+/// Whether the period begins or ends within a bucket.
+fn is_cut(question: &Question, bucket: usize) -> bool {
+    let start = question.buckets.starts()[bucket];
+    let date = start.date_naive();
+    let next = match question.size {
+        BucketSize::Day => Some(date + TimeDelta::days(1)),
+        BucketSize::Week => Some(date + TimeDelta::days(7)),
+        BucketSize::Month => date.checked_add_months(Months::new(1)),
+        BucketSize::Quarter => date.checked_add_months(Months::new(3)),
+        BucketSize::Year => date.checked_add_months(Months::new(12)),
+        BucketSize::All => return false,
+    };
+    let end = question.to.with_timezone(&question.tz).date_naive();
+    start < question.from || next.is_some_and(|next| next > end)
+}
+
+fn missing(answer: &Answer, excluded: &Excluded, notes: &[String]) -> Vec<String> {
+    let mut missing = notes.to_vec();
+    for (metric, reason, n) in excluded {
+        let row = if *metric == "change-lead-time" { "change" } else { "deployment" };
+        let title = METRICS.iter().find(|m| m.id == *metric).map_or(*metric, |m| m.title);
+        missing.push(format!("{title}: {} {}", words::counted(*n, row), words::reason(reason)));
+    }
+    if let Some(unknown) = answer.meta.get("unknown").and_then(Value::as_object) {
+        for (parameter, names) in unknown {
+            let names: Vec<&str> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            missing.push(format!("No {parameter} is known by the name {}", names.join(", ")));
+        }
+    }
+    if answer.meta.get("complete").and_then(Value::as_bool) == Some(false) {
+        missing.push("What came in last is not counted yet; a server or the next import does it".to_owned());
+    }
+    if let Some(through) = answer.meta.get("complete_through").and_then(Value::as_str) {
+        missing.push(format!("The data end at {} UTC", words::minute(through)));
+    }
+    missing
+}
+
+fn number(row: &Row, key: &str) -> Option<f64> {
+    row.get(key)?.as_f64()
+}
+
+fn text<'a>(row: &'a Row, key: &str) -> Option<&'a str> {
+    row.get(key)?.as_str()
+}
+
+fn flag(row: &Row, key: &str) -> bool {
+    row.get(key).and_then(Value::as_bool).unwrap_or(false)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use dorado_query::Asked;
+    use serde_json::json;
+
+    use super::*;
+
+    fn question() -> Question {
+        let asked = Asked {
+            from: Some("2026-01-01".into()),
+            to: Some("2026-01-31".into()),
+            bucket: Some("week".into()),
+            ..Asked::default()
+        };
+        Question::new(&asked, chrono::Utc::now()).unwrap()
+    }
+
+    fn row(value: Value) -> Row {
+        value.as_object().unwrap().clone()
+    }
+
+    /// A report with one of each: a clear change, too little data, a name that is code.
+    pub(in crate::command::report) fn report() -> Report {
+        let lead = json!({
+            "metric": "change-lead-time", "value": 7200.0, "n": 40, "low": 3600.0, "high": 10800.0, "enough_data": true,
+            "n_excluded": 2, "previous_value": 14400.0, "previous_n": 50, "shift": -7200.0, "verdict": "better",
+        });
+        let recovery = json!({
+            "metric": "failed-deployment-recovery-time", "value": 60.0, "n": 1, "low": null, "high": null,
+            "enough_data": false, "n_open": 1, "previous_value": null, "previous_n": 0, "verdict": null,
+        });
+        let point = json!({ "metric": "change-lead-time", "value": 7200.0, "n": 40, "enough_data": true });
+        let gap = json!({ "metric": "change-lead-time", "value": null, "n": 0, "enough_data": false });
+        let answer = Answer {
+            data: vec![row(lead), row(recovery)],
+            series: Some(vec![row(point.clone()), row(gap), row(point)]),
+            meta: row(json!({ "unknown": { "team": ["<ghosts>"] }, "complete": true })),
+        };
+        let excluded = vec![("change-lead-time", "unshipped".to_owned(), 2)];
+        Report::new("a<b>|c", &question(), &answer, &excluded, &["a note".to_owned()])
+    }
+
+    #[test]
+    fn a_clear_change_is_told_and_too_little_is_never_a_number() {
+        let report = report();
+        let [lead, recovery] = &report.figures[..] else { unreachable!("two rows were given") };
+        assert_eq!(lead.value, "2 h");
+        assert_eq!(lead.interval.as_deref(), Some("1 h to 3 h"));
+        assert_eq!(lead.change, "50 % shorter, clear; was 4 h");
+        assert_eq!(lead.basis, "40 changes, 2 left out");
+        assert_eq!(recovery.value, "not enough data");
+        assert_eq!(recovery.basis, "1 recovery, their median 1 min, 1 not recovered yet");
+        assert_eq!(recovery.change, "nothing before to compare with");
+        assert!(report.missing.contains(&"Change lead time: 2 changes not shipped yet".to_owned()));
+        assert!(report.missing.contains(&"No team is known by the name <ghosts>".to_owned()));
+    }
+
+    #[test]
+    fn a_bucket_that_the_period_cuts_is_marked() {
+        // The period is from a Thursday to the end of a Friday.
+        assert_eq!((0..5).map(|bucket| is_cut(&question(), bucket)).collect::<Vec<_>>(), [true, false, false, false, true]);
+    }
+
+    #[test]
+    fn labels_are_as_short_as_their_bucket_allows() {
+        let date = NaiveDate::from_ymd_opt(2026, 8, 3).unwrap();
+        let said = [BucketSize::Week, BucketSize::Month, BucketSize::Quarter, BucketSize::Year].map(|s| label(date, s));
+        assert_eq!(said, ["2026-08-03", "2026-08", "2026 Q3", "2026"]);
+    }
+}

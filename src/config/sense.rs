@@ -1,0 +1,215 @@
+//! What the types of a configuration allow and sense forbids: names given twice, teams that nobody
+//! declared, circles, secrets that are not there.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::check::{Mistake, nearest};
+
+/// A text and where it stands.
+type Text<'a> = (&'a str, usize);
+
+/// Adds what makes no sense. What is of a wrong type is passed over: it was told already.
+pub(super) fn check(table: &DeTable<'_>, mistakes: &mut Vec<Mistake>) {
+    let root = Entry { table, at: 0 };
+    let (services, teams) = (root.entries("service"), root.entries("team"));
+    top(&root, mistakes);
+    names("service", services.iter().flat_map(|s| s.text("name").into_iter().chain(s.texts("aliases"))), mistakes);
+    names("team", teams.iter().filter_map(|t| t.text("name")), mistakes);
+    names("environment", root.entries("environment").iter().filter_map(|e| e.text("name")), mistakes);
+    declared_teams(&services, &teams, mistakes);
+    circles(&teams, mistakes);
+    shared_repositories(&services, mistakes);
+    for rule in root.entry("rework").into_iter().chain(services.iter().filter_map(|s| s.entry("rework"))) {
+        for (_, at) in rule.texts("prefixes").into_iter().filter(|(prefix, _)| prefix.is_empty()) {
+            mistakes.push(Mistake::error(at, "an empty prefix makes every deployment rework", "leave it out"));
+        }
+    }
+    if let Some(github) = root.entry("github") {
+        secrets(&github, mistakes);
+    }
+}
+
+/// A table and where it stands.
+struct Entry<'a> {
+    table: &'a DeTable<'a>,
+    at: usize,
+}
+
+impl<'a> Entry<'a> {
+    fn of(value: &'a Spanned<DeValue<'a>>) -> Option<Self> {
+        Some(Self { table: value.get_ref().as_table()?, at: value.span().start })
+    }
+
+    fn entry(&self, key: &str) -> Option<Self> {
+        Self::of(self.table.get(key)?)
+    }
+
+    fn entries(&self, key: &str) -> Vec<Self> {
+        let array = self.table.get(key).and_then(|value| value.get_ref().as_array());
+        array.into_iter().flat_map(|array| array.iter()).filter_map(Self::of).collect()
+    }
+
+    fn text(&self, key: &str) -> Option<Text<'a>> {
+        text(self.table.get(key)?)
+    }
+
+    fn texts(&self, key: &str) -> Vec<Text<'a>> {
+        let array = self.table.get(key).and_then(|value| value.get_ref().as_array());
+        array.into_iter().flat_map(|array| array.iter()).filter_map(text).collect()
+    }
+}
+
+fn text<'a>(value: &'a Spanned<DeValue<'a>>) -> Option<Text<'a>> {
+    Some((value.get_ref().as_str()?, value.span().start))
+}
+
+fn top(root: &Entry<'_>, mistakes: &mut Vec<Mistake>) {
+    if let Some((listen, at)) = root.text("listen")
+        && listen.parse::<SocketAddr>().is_err()
+    {
+        let right = "expected an address and port, as 127.0.0.1:8080";
+        mistakes.push(Mistake::error(at, format!("`listen` is `{listen}`"), right));
+    }
+    if let Some((data, at)) = root.text("data")
+        && data.trim().is_empty()
+    {
+        let right = "expected a directory or s3://bucket/prefix; leave it out for `dorado-data`";
+        mistakes.push(Mistake::error(at, "`data` is empty", right));
+    }
+}
+
+/// Names that are empty or given twice.
+fn names<'a>(kind: &str, names: impl Iterator<Item = Text<'a>>, mistakes: &mut Vec<Mistake>) {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, at) in names {
+        if name.trim().is_empty() {
+            mistakes.push(Mistake::error(at, format!("a name of a {kind} is empty"), "give it one"));
+        } else if seen.insert(name, at).is_some() {
+            let right = "each name and alias may stand for one only, and be given once";
+            mistakes.push(Mistake::error(at, format!("a second {kind} is called `{name}`"), right));
+        }
+    }
+}
+
+/// Teams that are named and not declared, where any is declared.
+fn declared_teams(services: &[Entry<'_>], teams: &[Entry<'_>], mistakes: &mut Vec<Mistake>) {
+    let declared: Vec<&str> = teams.iter().filter_map(|t| t.text("name")).map(|(name, _)| name).collect();
+    let owners = services.iter().filter_map(|s| s.text("team")).filter(|_| !teams.is_empty());
+    for (name, at) in owners.chain(teams.iter().filter_map(|t| t.text("parent"))) {
+        if !declared.contains(&name) {
+            let right = nearest(name, declared.iter().copied())
+                .map_or_else(|| "declare it".to_owned(), |near| format!("did you mean `{near}`?"));
+            mistakes.push(Mistake::error(at, format!("no [[team]] is called `{name}`"), right));
+        }
+    }
+}
+
+/// Teams that are below themselves: each circle once, at its first team.
+fn circles(teams: &[Entry<'_>], mistakes: &mut Vec<Mistake>) {
+    let parents: BTreeMap<&str, Text<'_>> =
+        teams.iter().filter_map(|t| Some((t.text("name")?.0, t.text("parent")?))).collect();
+    let mut told: Vec<&str> = Vec::new();
+    for team in teams {
+        let Some((name, _)) = team.text("name") else { continue };
+        let mut way = vec![name];
+        while let Some((parent, _)) = way.last().and_then(|last| parents.get(last)) {
+            if *parent == name || way.contains(parent) {
+                break;
+            }
+            way.push(parent);
+        }
+        let closes = way.last().and_then(|last| parents.get(last)).is_some_and(|(parent, _)| *parent == name);
+        if !closes || told.contains(&name) {
+            continue;
+        }
+        told.extend(&way);
+        let at = parents.get(name).map_or(team.at, |(_, at)| *at);
+        way.push(name);
+        let wrong = format!("the team `{name}` is below itself: {}", way.join(", "));
+        mistakes.push(Mistake::error(at, wrong, "a team at the top has no `parent`"));
+    }
+}
+
+/// Services that are built from the same part of a repository: may be meant, and is easily forgotten.
+fn shared_repositories(services: &[Entry<'_>], mistakes: &mut Vec<Mistake>) {
+    let mut seen: Vec<(&str, &str, Vec<Text<'_>>)> = Vec::new();
+    for service in services {
+        let Some((name, _)) = service.text("name") else { continue };
+        let paths = service.texts("paths");
+        for (repository, at) in service.texts("repositories") {
+            for (other, its_repository, its_paths) in &seen {
+                if !its_repository.eq_ignore_ascii_case(repository) || *other == name {
+                    continue;
+                }
+                let Some(shared) = shared_part(&paths, its_paths) else { continue };
+                let part = if shared.is_empty() { "all of".to_owned() } else { format!("`{shared}` of") };
+                let wrong = format!("`{name}` and `{other}` share {part} `{repository}`");
+                let right = "a change there counts for both; `paths` tells them apart where that is not meant";
+                mistakes.push(Mistake::warning(at, wrong, right));
+            }
+            seen.push((name, repository, paths.clone()));
+        }
+    }
+}
+
+/// The part of a repository that two lists of path prefixes have in common; empty for all of it.
+fn shared_part<'a>(a: &[Text<'a>], b: &[Text<'a>]) -> Option<&'a str> {
+    match (a, b) {
+        ([], []) => Some(""),
+        ([], paths) | (paths, []) => paths.first().map(|(path, _)| *path),
+        _ => a.iter().flat_map(|(x, _)| b.iter().map(move |(y, _)| (*x, *y))).find_map(|(x, y)| {
+            if is_below(x, y) { Some(x) } else { is_below(y, x).then_some(y) }
+        }),
+    }
+}
+
+/// Whether a path is another or lies in it.
+fn is_below(path: &str, folder: &str) -> bool {
+    let folder = folder.trim_end_matches('/');
+    path.strip_prefix(folder).is_some_and(|rest| folder.is_empty() || rest.is_empty() || rest.starts_with('/'))
+}
+
+fn secrets(github: &Entry<'_>, mistakes: &mut Vec<Mistake>) {
+    let secrets = github.table.get("secrets").and_then(|value| value.get_ref().as_array());
+    if secrets.is_none_or(|secrets| secrets.is_empty()) && github.table.get("secrets").is_none_or(|v| v.get_ref().is_array()) {
+        let wrong = "[github] names no secret, so that every delivery would be refused";
+        let right = "add secrets = [{ env = \"GITHUB_WEBHOOK_SECRET\" }]";
+        mistakes.push(Mistake::error(github.at, wrong, right));
+    }
+    for place in github.entries("secrets") {
+        if let Some((name, at)) = place.text("env")
+            && std::env::var(name).is_ok_and(|secret| !secret.is_empty()).eq(&false)
+        {
+            let wrong = format!("the environment variable `{name}` is not set");
+            mistakes.push(Mistake::warning(at, wrong, "deliveries signed with it are refused until it is"));
+        }
+        if let Some((path, at)) = place.text("file")
+            && let Err(error) = std::fs::File::open(path)
+        {
+            let wrong = format!("the file `{path}` cannot be read");
+            let right = format!("deliveries signed with what is in it are refused until it can ({error})");
+            mistakes.push(Mistake::warning(at, wrong, right));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_overlap_only_at_their_edges() {
+        let shared = |a: &'static [&str], b: &'static [&str]| {
+            let texts = |paths: &'static [&'static str]| paths.iter().map(|p| (*p, 0)).collect::<Vec<_>>();
+            shared_part(&texts(a), &texts(b))
+        };
+        assert_eq!(shared(&["api/"], &["api/v1"]), Some("api/v1"));
+        assert_eq!(shared(&["api"], &["api-docs"]), None);
+        assert_eq!(shared(&["a", "b"], &["c", "b/"]), Some("b"));
+        assert_eq!(shared(&[], &["c"]), Some("c"));
+    }
+}
