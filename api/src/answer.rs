@@ -38,11 +38,7 @@ impl FromRequestParts<Api> for Wanted {
 /// The tags that a caller has, without the mark of weakness: comparison is always weak.
 pub(crate) fn known_tags(headers: &HeaderMap) -> Vec<String> {
     let given = header_text(headers, &IF_NONE_MATCH).unwrap_or_default();
-    given
-        .split(',')
-        .map(|tag| tag.trim().trim_start_matches("W/").to_owned())
-        .filter(|tag| !tag.is_empty())
-        .collect()
+    given.split(',').map(|tag| tag.trim().trim_start_matches("W/").to_owned()).filter(|tag| !tag.is_empty()).collect()
 }
 
 /// An entity tag in its quotes.
@@ -93,9 +89,9 @@ impl Wanted {
         self.uri.path_and_query().map_or_else(String::new, ToString::to_string)
     }
 
-    pub(crate) fn not_modified(&self, tag: &Tag) -> Response {
+    pub(crate) fn not_modified(tag: &Tag) -> Response {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
-        self.describe(response.headers_mut(), tag);
+        Self::describe(response.headers_mut(), tag);
         response
     }
 
@@ -104,7 +100,7 @@ impl Wanted {
         let mut response = body.into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.format.content_type()));
-        self.describe(headers, tag);
+        Self::describe(headers, tag);
         if let Some(link) = next_cursor.and_then(|cursor| self.link_to(cursor)) {
             headers.insert(LINK, link);
         }
@@ -115,10 +111,10 @@ impl Wanted {
     pub(crate) fn rows<T: Serialize>(&self, data: &[T]) -> Result<Response, Problem> {
         let body = self.format.encode_rows(data)?;
         let tag = Tag::of_body(&body);
-        Ok(if self.has(&tag) { self.not_modified(&tag) } else { self.respond(body, &tag, None) })
+        Ok(if self.has(&tag) { Self::not_modified(&tag) } else { self.respond(body, &tag, None) })
     }
 
-    fn describe(&self, headers: &mut HeaderMap, tag: &Tag) {
+    fn describe(headers: &mut HeaderMap, tag: &Tag) {
         headers.insert(ETAG, tag.header());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(VARY, HeaderValue::from_static("Accept"));

@@ -85,7 +85,7 @@ impl Api {
         let version = self.engine().table_version();
         let tag = Tag::of_question(wanted, question, version, self.started_at());
         if wanted.has(&tag) {
-            return Ok(wanted.not_modified(&tag));
+            return Ok(Wanted::not_modified(&tag));
         }
         let engine = self.engine().clone();
         let format = wanted.format;

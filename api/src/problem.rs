@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use dorado_query::BadParameter;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::routes::events::RejectedEvent;
@@ -62,6 +62,23 @@ impl Kind {
     }
 }
 
+/// As the address that names it, which never changes.
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("urn:dorado:problem:{}", self.describe().1))
+    }
+}
+
+/// A kind of problem in words.
+#[derive(Debug, Clone, Copy)]
+struct Title(Kind);
+
+impl Serialize for Title {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.describe().2)
+    }
+}
+
 /// What went wrong, and what would have been right.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(title = "Problem", example = json!({
@@ -71,73 +88,80 @@ impl Kind {
 }))]
 pub(crate) struct Problem {
     /// Names the kind of problem; never changes.
+    #[schema(value_type = String)]
     #[serde(rename = "type")]
-    kind: String,
+    kind: Kind,
     /// The kind of problem in words.
-    title: &'static str,
+    #[schema(value_type = String)]
+    title: Title,
     /// The HTTP status.
     status: u16,
     /// What went wrong this time.
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// The parameter, header or field that is wrong.
+    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameter: Option<String>,
+    parameter: Option<Box<str>>,
     /// What it was.
+    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
+    value: Option<Box<str>>,
     /// What would have been right.
+    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    expected: Option<String>,
+    expected: Option<Box<str>>,
     /// Events that were not accepted.
+    #[schema(value_type = Option<Vec<RejectedEvent>>)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    rejected: Option<Vec<RejectedEvent>>,
+    rejected: Option<Box<[RejectedEvent]>>,
     #[serde(skip)]
-    retry_after: Option<u16>,
-    #[serde(skip)]
-    cause: Option<Cause>,
+    cause: Option<Box<Cause>>,
 }
 
 /// Why Dorado itself failed: for the log, never for the caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Cause(pub(crate) Arc<str>);
 
+/// Seconds after which to try again what could not be done now.
+const RETRY_AFTER_SECONDS: u16 = 2;
+
 /// Longest value that is given back.
 const LONGEST_VALUE: usize = 200;
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let (status, slug, title) = kind.describe();
+        let (status, _, _) = kind.describe();
         Self {
-            kind: format!("urn:dorado:problem:{slug}"),
-            title,
+            kind,
+            title: Title(kind),
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             parameter: None,
             value: None,
             expected: None,
             rejected: None,
-            retry_after: matches!(kind, Kind::Busy | Kind::Unavailable).then_some(2),
             cause: None,
         }
     }
 
     pub(crate) fn parameter(mut self, name: impl Into<String>) -> Self {
-        self.parameter = Some(name.into());
+        self.parameter = Some(name.into().into());
         self
     }
 
     pub(crate) fn value(mut self, value: impl AsRef<str>) -> Self {
-        self.value = Some(value.as_ref().chars().take(LONGEST_VALUE).collect());
+        self.value = Some(value.as_ref().chars().take(LONGEST_VALUE).collect::<String>().into());
         self
     }
 
     pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
-        self.expected = Some(expected.into());
+        self.expected = Some(expected.into().into());
         self
     }
 
     pub(crate) fn rejected(mut self, rejected: Vec<RejectedEvent>) -> Self {
-        self.rejected = Some(rejected);
+        self.rejected = Some(rejected.into());
         self
     }
 
@@ -149,7 +173,7 @@ impl Problem {
             text = format!("{text}: {error}");
             below = error.source();
         }
-        self.cause = Some(Cause(text.into()));
+        self.cause = Some(Box::new(Cause(text.into())));
         self
     }
 
@@ -167,11 +191,11 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Signature"));
         }
-        if let Some(seconds) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         if let Some(cause) = self.cause {
-            response.extensions_mut().insert(cause);
+            response.extensions_mut().insert(*cause);
         }
         response
     }

@@ -13,8 +13,8 @@ use crate::api::Api;
 use crate::layer::{compress, gate, observe};
 use crate::openapi::head;
 use crate::routes::{
-    changes, deployments, docs, environments, events, explain, health, incidents, metrics, page, prometheus, services, sources,
-    summary, teams, webhooks,
+    changes, deployments, docs, environments, events, explain, health, incidents, metrics, page, prometheus, services,
+    sources, summary, teams, webhooks,
 };
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {

@@ -88,7 +88,11 @@ impl Telemetry {
         for ((route, method, status), n) in &counts.requests {
             page.sample("", &[("route", route), ("method", method), ("status", &status.to_string())], n);
         }
-        page.family("dorado_http_request_duration_seconds", "histogram", "Time from a request's headers to its answer's.");
+        page.family(
+            "dorado_http_request_duration_seconds",
+            "histogram",
+            "Time from a request's headers to its answer's.",
+        );
         for ((route, method), durations) in &counts.durations {
             let labels = [("route", route.as_str()), ("method", method.as_str())];
             for (below, edge) in durations.below.iter().zip(EDGES) {

@@ -63,10 +63,7 @@ impl Bench {
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
-        let response: Response = self.router.clone().oneshot(request).await.expect("a router never fails");
-        let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body");
-        Answer { status: parts.status, headers: parts.headers, body }
+        answer_of(self.router.clone(), request).await
     }
 
     async fn get(&self, address: &str) -> Answer {
@@ -115,6 +112,13 @@ impl Answer {
         }
         problem
     }
+}
+
+async fn answer_of(router: Router, request: Request<Body>) -> Answer {
+    let response: Response = router.oneshot(request).await.expect("a router never fails");
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body");
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 fn request(method: &str, address: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Request<Body> {

@@ -6,8 +6,8 @@ use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use futures::StreamExt;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::time::timeout;
 
 use crate::Limits;

@@ -50,10 +50,7 @@ impl Format {
         let own = self.content_type().split(';').next().unwrap_or_default();
         let kind = own.split('/').next().unwrap_or_default();
         let ranges = [own.to_owned(), format!("{kind}/*"), "*/*".to_owned()];
-        ranges
-            .iter()
-            .find_map(|range| liked.iter().find(|(name, _)| name == range))
-            .map_or(0.0, |(_, weight)| *weight)
+        ranges.iter().find_map(|range| liked.iter().find(|(name, _)| name == range)).map_or(0.0, |(_, weight)| *weight)
     }
 }
 

@@ -146,7 +146,7 @@ impl<'de> Deserializer<'de> for Given<'_> {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Wrong> for Given<'_> {
+impl IntoDeserializer<'_, Wrong> for Given<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

@@ -5,6 +5,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
 use crate::api::Api;
@@ -36,7 +37,7 @@ fn from_another_site(headers: &HeaderMap, uri: &Uri) -> bool {
         return headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site");
     };
     // HTTP/2 has the host in its address.
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(|a| a.as_str()));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(Authority::as_str));
     let named = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
     named.is_none() || named != host
 }

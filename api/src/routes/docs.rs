@@ -54,7 +54,9 @@ fn file(path: &str) -> Result<Response, Problem> {
             ];
             Ok((headers, file.bytes.into_owned()).into_response())
         }
-        Ok(None) => Err(Problem::new(Kind::NotFound, format!("there is no file `{path}`")).parameter("path").value(path)),
+        Ok(None) => {
+            Err(Problem::new(Kind::NotFound, format!("there is no file `{path}`")).parameter("path").value(path))
+        }
         Err(error) => Err(Problem::new(Kind::Internal, "the documentation cannot be shown").caused_by(error.as_ref())),
     }
 }

@@ -29,6 +29,10 @@ pub(crate) struct EnvironmentRow {
 #[utoipa::path(get, path = "/api/v1/environments", tag = "Lists", params(ListParams, PageParams), responses(
     (status = 200, description = "A page of them; `Link: rel=next` leads to the next", body = Rows<EnvironmentRow>),
 ))]
-pub(crate) async fn environments(State(api): State<Api>, query: ListQuery, wanted: Wanted) -> Result<Response, Problem> {
+pub(crate) async fn environments(
+    State(api): State<Api>,
+    query: ListQuery,
+    wanted: Wanted,
+) -> Result<Response, Problem> {
     api.list(List::Environments, query, wanted).await
 }

@@ -78,11 +78,7 @@ impl From<events::Rejected> for RejectedEvent {
         (status = 422, description = "No event was accepted; `rejected` says why", body = Problem,
             content_type = "application/problem+json"),
     ))]
-pub(crate) async fn events(
-    State(api): State<Api>,
-    _: Query<Nothing>,
-    body: Body,
-) -> Result<Response, Problem> {
+pub(crate) async fn events(State(api): State<Api>, _: Query<Nothing>, body: Body) -> Result<Response, Problem> {
     let content_type = body.content_type();
     let packed = is_packed(&body)?;
     let key = idempotency_key(&body)?;

@@ -43,7 +43,8 @@ fn not_allowed(method: &Method) -> Problem {
 
 fn file(asset: Asset, headers: &HeaderMap) -> Response {
     let known = known_tags(headers).iter().any(|tag| tag == "*" || *tag == asset.etag);
-    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { asset.bytes.into_owned().into_response() };
+    let mut response =
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { asset.bytes.into_owned().into_response() };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -59,5 +60,8 @@ fn nothing(path: &str) -> Problem {
         [] => "a path that /openapi.json names".to_owned(),
         near => format!("did you mean {}?", near.join(" or ")),
     };
-    Problem::new(Kind::NotFound, format!("there is nothing at `{path}`")).parameter("path").value(path).expected(expected)
+    Problem::new(Kind::NotFound, format!("there is nothing at `{path}`"))
+        .parameter("path")
+        .value(path)
+        .expected(expected)
 }

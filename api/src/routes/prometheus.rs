@@ -46,7 +46,11 @@ pub(crate) async fn prometheus(State(api): State<Api>, _: Query<Nothing>) -> Res
     page.gauge("dorado_gold_through_arrival", "Last arrival in the gold tables.", lake.gold_through());
     let lag = (lake.silver_through() - lake.gold_through()).max(0);
     page.gauge("dorado_gold_lag_arrivals", "Arrivals in silver and not yet in gold.", lag);
-    page.gauge("dorado_table_version", "Version of the tables that answers are read from.", api.engine().table_version());
+    page.gauge(
+        "dorado_table_version",
+        "Version of the tables that answers are read from.",
+        api.engine().table_version(),
+    );
     write_tables(&mut page, &lake.snapshot());
     write_sources(&mut page, &sources);
     api.telemetry().write(&mut page);
@@ -56,7 +60,8 @@ pub(crate) async fn prometheus(State(api): State<Api>, _: Query<Nothing>) -> Res
 }
 
 fn write_tables(page: &mut Exposition, snapshot: &Snapshot) {
-    let families: [(&str, &str, fn(&Snapshot, &str) -> u64); 3] = [
+    type Measure = fn(&Snapshot, &str) -> u64;
+    let families: [(&str, &str, Measure); 3] = [
         ("dorado_table_rows", "Rows of a table.", |snapshot, table| snapshot.n_rows(table) as u64),
         ("dorado_table_files", "Files of a table.", |snapshot, table| snapshot.n_files(table) as u64),
         ("dorado_table_size_bytes", "Bytes of a table's files.", Snapshot::n_bytes),

@@ -43,11 +43,7 @@ pub(crate) struct Sources {
 #[utoipa::path(get, path = "/api/v1/sources", tag = "Deliveries", responses(
     (status = 200, description = "Every source that a delivery came from", body = Sources),
 ))]
-pub(crate) async fn sources(
-    State(api): State<Api>,
-    _: Query<Nothing>,
-    wanted: Wanted,
-) -> Result<Response, Problem> {
+pub(crate) async fn sources(State(api): State<Api>, _: Query<Nothing>, wanted: Wanted) -> Result<Response, Problem> {
     let now = api.now();
     let rows: Vec<SourceRow> = api
         .engine()

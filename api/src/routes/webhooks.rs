@@ -95,7 +95,9 @@ async fn take(api: &Api, source_name: String, connection: String, body: Body) ->
     let (delivery, told) = tell(api, source, delivery).await?;
     let kept = api.keep(delivery).await?;
     let taken = match told {
-        Ok((facts, ignored)) => Taken { arrival: kept.arrival, duplicate: kept.duplicate, n_facts: facts.len(), ignored },
+        Ok((facts, ignored)) => {
+            Taken { arrival: kept.arrival, duplicate: kept.duplicate, n_facts: facts.len(), ignored }
+        }
         Err(why) => Taken { arrival: kept.arrival, duplicate: kept.duplicate, n_facts: 0, ignored: Some(why) },
     };
     Ok((StatusCode::ACCEPTED, Json(taken)).into_response())

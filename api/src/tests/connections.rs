@@ -47,7 +47,9 @@ async fn rest(client: &mut TcpStream) -> String {
 #[tokio::test]
 async fn a_client_that_does_not_finish_its_headers_is_cut_off() {
     let served = served(Limits { header_timeout: SOON, ..Limits::default() }).await;
-    for first in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nHost: x\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"] {
+    for first in
+        ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nHost: x\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"]
+    {
         let mut client = connected(&served, first).await;
         rest(&mut client).await;
     }

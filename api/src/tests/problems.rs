@@ -53,7 +53,9 @@ async fn a_wrong_parameter_is_named_with_its_value_and_what_is_right() {
         assert_eq!(problem["value"], value, "{problem}");
         assert!(problem["expected"].as_str().is_some_and(|text| text.contains(expected)), "{problem}");
     }
-    for (query, parameter) in [("limit=0", "limit"), ("limit=1001", "limit"), ("limit=ten", "limit"), ("cursor=x", "cursor")] {
+    for (query, parameter) in
+        [("limit=0", "limit"), ("limit=1001", "limit"), ("limit=ten", "limit"), ("cursor=x", "cursor")]
+    {
         let problem = bench.get(&format!("/api/v1/services?{query}")).await.problem(422);
         assert_eq!(problem["parameter"], parameter, "{problem}");
     }
@@ -139,4 +141,21 @@ async fn a_busy_server_says_when_to_come_back() {
     let answer = Bench::with(limits).await.get("/api/v1/summary").await;
     answer.problem(503);
     assert!(!answer.header("retry-after").is_empty());
+}
+
+#[tokio::test]
+async fn a_defect_is_a_problem_that_tells_nothing_of_itself() {
+    let api = crate::api::Api::new(Bench::app(Limits::default()).await);
+    let router = axum::Router::new()
+        .route("/", axum::routing::get(defect))
+        .layer(axum::middleware::from_fn_with_state(api, crate::layer::observe));
+    let answer = super::answer_of(router, request("GET", "/", &[], "")).await;
+    let problem = answer.problem(500);
+    assert!(!problem.to_string().contains("secret"), "{problem}");
+    assert!(!answer.header("x-request-id").is_empty());
+}
+
+#[expect(clippy::panic, reason = "tests")]
+async fn defect() -> &'static str {
+    panic!("a secret")
 }
