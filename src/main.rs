@@ -13,7 +13,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    telemetry::start(cli.log_format);
+    telemetry::start(cli.log_format, &cli.command);
     match command::run(cli) {
         Ok(code) => code,
         Err(error) => {

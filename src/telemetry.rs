@@ -5,6 +5,8 @@ use std::io::Write as _;
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
+use crate::cli::Command;
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -14,9 +16,14 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// What is logged where `DORADO_LOG` does not say. DataFusion warns of file statistics that it can do without.
+const QUIET: &str = "warn,datafusion_common=error";
+const TELLING: &str = "warn,datafusion_common=error,dorado=info";
+
 /// Starts logging; `DORADO_LOG` chooses what, as `info` or `dorado_api=debug`.
-pub(crate) fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("DORADO_LOG").unwrap_or_else(|_| EnvFilter::new("warn,dorado=info"));
+pub(crate) fn start(format: LogFormat, command: &Command) {
+    let default = if matches!(command, Command::Demo(_) | Command::Serve(_)) { TELLING } else { QUIET };
+    let filter = EnvFilter::try_from_env("DORADO_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => subscriber.with_target(false).init(),

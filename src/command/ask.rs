@@ -56,15 +56,16 @@ pub(crate) async fn open(
 async fn open_data(url: &str, config: &Config) -> Result<Asking> {
     let nothing = || {
         anyhow!(
-            "there is no data in `{url}`: `dorado demo --data {url}` makes a sample, `dorado git --data {url} \
-             REPOSITORY` reads a repository, --data names another place, and `dorado report REPOSITORY` needs none"
+            "there is no data in `{url}`; make a sample: dorado demo --data {url}; or read a repository: dorado git \
+             --data {url} REPOSITORY; or report on one without keeping anything: dorado report REPOSITORY"
         )
     };
     if !url.contains("://") && !Path::new(url).is_dir() {
         bail!(nothing());
     }
     let lake = Lake::open_read_only(url).await.with_context(|| format!("cannot open `{url}`"))?;
-    let is_empty = lake.snapshot().silver_through() == 0;
+    let snapshot = lake.snapshot();
+    let is_empty = FACT_TABLES.iter().all(|table| snapshot.months(table).is_empty());
     let engine = Engine::open(lake, config.catalog()).await?;
     if is_empty {
         bail!(nothing());
@@ -72,6 +73,8 @@ async fn open_data(url: &str, config: &Config) -> Result<Asking> {
     Ok(Asking { engine, origin: url.to_owned(), notes: Vec::new(), is_repository: false })
 }
 
+/// Where facts that count can be.
+const FACT_TABLES: [&str; 3] = ["deployments", "changes", "incidents"];
 /// Deployments in the default period below which a repository is asked about a longer one.
 const FEW: i64 = 5;
 /// The default period, as the query floor has it.

@@ -71,8 +71,8 @@ pub(crate) fn minute(text: &str) -> String {
 pub(crate) fn reason(name: &str) -> String {
     let said = match name {
         "unshipped" => "not shipped yet",
-        "first_deployment" => "shipped with the first deployment of their service, so that their wait is unknown",
-        "cherry_pick" => "copies of a change that shipped already",
+        "first_deployment" => "in the first deployment of a service, where the wait is unknown",
+        "cherry_pick" => "copied from or to a change that shipped already",
         "no_commit_time" => "without a usable commit time",
         "open" => "not recovered yet",
         "recovered_before_it_finished" => "recovered before they finished",

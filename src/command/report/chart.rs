@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::figures::{Figure, Unit};
 use super::html::escape;
 
-const WIDTH: f64 = 560.0;
-const HEIGHT: f64 = 190.0;
+const WIDTH: f64 = 380.0;
+const HEIGHT: f64 = 160.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
@@ -40,8 +40,11 @@ pub(super) fn draw(figure: &Figure, labels: &[String]) -> String {
         );
     }
     for bucket in shown_labels(labels.len()) {
-        let anchor = if bucket == 0 && labels.len() > 2 { "start" } else { "middle" };
-        let x = if anchor == "start" { LEFT } else { plot.x(bucket).min(WIDTH - RIGHT - 32.0) };
+        let (anchor, x) = match bucket {
+            0 if labels.len() > 2 => ("start", LEFT),
+            last if last > 1 && last + 1 == labels.len() => ("end", WIDTH - RIGHT),
+            middle => ("middle", plot.x(middle)),
+        };
         let _ = write!(
             svg,
             "<text class=\"tick\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
@@ -106,7 +109,7 @@ fn line(figure: &Figure, labels: &[String], plot: &Plot) -> String {
         is_drawing = true;
         let _ = write!(
             dots,
-            "<circle class=\"{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"><title>{}</title></circle>",
+            "<circle class=\"{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"><title>{}</title></circle>",
             if point.is_sure { "dot" } else { "dot unsure" },
             escape(&said(labels, bucket, &point.said))
         );
@@ -139,12 +142,12 @@ fn alternative(figure: &Figure, labels: &[String]) -> String {
     )
 }
 
-/// The buckets whose labels have room: about five, the first and the last among them.
+/// The buckets whose labels have room: about four, the first and the last among them.
 fn shown_labels(n: usize) -> Vec<usize> {
-    if n <= 5 {
+    if n <= 4 {
         return (0..n).collect();
     }
-    (0..5).map(|i| i * (n - 1) / 4).collect()
+    (0..4).map(|i| i * (n - 1) / 3).collect()
 }
 
 const MINUTE: f64 = 60.0;
@@ -186,7 +189,7 @@ mod tests {
     #[test]
     fn few_labels_are_all_shown_and_many_are_thinned() {
         assert_eq!(shown_labels(3), [0, 1, 2]);
-        assert_eq!(shown_labels(13), [0, 3, 6, 9, 12]);
+        assert_eq!(shown_labels(13), [0, 4, 8, 12]);
     }
 
     #[test]

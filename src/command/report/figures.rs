@@ -286,9 +286,16 @@ fn is_cut(question: &Question, bucket: usize) -> bool {
 fn missing(answer: &Answer, excluded: &Excluded, notes: &[String]) -> Vec<String> {
     let mut missing = notes.to_vec();
     for (metric, reason, n) in excluded {
-        let row = if *metric == "change-lead-time" { "change" } else { "deployment" };
-        let title = METRICS.iter().find(|m| m.id == *metric).map_or(*metric, |m| m.title);
-        missing.push(format!("{title}: {} {}", words::counted(*n, row), words::reason(reason)));
+        let row = match *metric {
+            "change-lead-time" => "change",
+            "failed-deployment-recovery-time" => "failed deployment",
+            _ => "deployment",
+        };
+        let said = format!("{} {}", words::counted(*n, row), words::reason(reason));
+        // Several metrics leave out the same rows.
+        if !missing.contains(&said) {
+            missing.push(said);
+        }
     }
     if let Some(unknown) = answer.meta.get("unknown").and_then(Value::as_object) {
         for (parameter, names) in unknown {
@@ -371,7 +378,7 @@ pub(super) mod tests {
         assert_eq!(recovery.value, "not enough data");
         assert_eq!(recovery.basis, "1 recovery, their median 1 min, 1 not recovered yet");
         assert_eq!(recovery.change, "nothing before to compare with");
-        assert!(report.missing.contains(&"Change lead time: 2 changes not shipped yet".to_owned()));
+        assert!(report.missing.contains(&"2 changes not shipped yet".to_owned()));
         assert!(report.missing.contains(&"No team is known by the name <ghosts>".to_owned()));
     }
 

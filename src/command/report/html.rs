@@ -120,7 +120,7 @@ section { background: var(--card); border: 1px solid var(--rule); border-radius:
 .better { color: var(--better); } .worse { color: var(--worse); } .unclear { color: var(--soft); }
 svg { display: block; width: 100%; height: auto; margin-top: auto; }
 .grid { stroke: var(--rule); }
-.tick { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
+.tick { fill: var(--soft); font-size: 11px; font-variant-numeric: tabular-nums; }
 .bar, .dot { fill: var(--mark); }
 .dot { stroke: var(--card); stroke-width: 1; }
 .dot.unsure { fill: var(--card); stroke: var(--mark); stroke-width: 1.5; }
