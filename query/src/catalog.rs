@@ -167,17 +167,19 @@ pub(crate) fn short_ref(name: &str) -> &str {
     name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/")).unwrap_or(name)
 }
 
-/// Tiers by the names that GitLab's environment tiers use too.
+/// Tiers by the words of a name, as in `eu-prod-2`; what is not yet production goes before production.
 fn tier_by_name(environment: &str) -> Tier {
     let name = environment.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|w| name.contains(w));
-    if has(&["preprod", "pre-prod", "nonprod", "non-prod", "stag", "stg", "uat", "accept"]) {
+    let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let begins = |with: &[&str]| words.iter().any(|word| with.iter().any(|w| word.starts_with(w)));
+    let is = |one_of: &[&str]| words.iter().any(|word| one_of.contains(word));
+    if begins(&["preprod", "nonprod", "stag", "accept"]) || is(&["pre", "non", "stg", "stage", "uat"]) {
         Tier::Staging
-    } else if has(&["prod", "live"]) || name == "prd" || name.starts_with("prd-") || name.ends_with("-prd") {
+    } else if begins(&["prod"]) || is(&["prd", "live"]) {
         Tier::Production
-    } else if has(&["test", "qa", "qc", "ci"]) {
+    } else if begins(&["test", "qa"]) || is(&["qc", "ci", "integration"]) {
         Tier::Testing
-    } else if has(&["dev", "sandbox", "review", "preview", "local"]) {
+    } else if begins(&["dev", "sandbox", "review", "preview", "local"]) {
         Tier::Development
     } else {
         Tier::Other
@@ -199,6 +201,10 @@ mod tests {
             ("qa", Tier::Testing),
             ("dev-3", Tier::Development),
             ("moon", Tier::Other),
+            ("delivery", Tier::Other),
+            ("evaluation", Tier::Other),
+            ("pricing", Tier::Other),
+            ("eu-prod-2", Tier::Production),
         ] {
             assert_eq!(tier_by_name(name), tier, "{name}");
         }

@@ -214,6 +214,9 @@ impl Engine {
             meta.extend(total.into_iter().filter(|(key, _)| key != "time"));
             let reasons: Vec<Value> = excluded.iter().map(|(reason, n)| json!({ "reason": reason, "n": n })).collect();
             meta.insert("excluded".into(), json!(reasons));
+            if metric.table == "outcomes" {
+                meta.insert("incidents_by_rule".into(), json!(explain::incidents(&over).await?));
+            }
             meta.insert("next_cursor".into(), json!(rows.next_cursor));
             Ok(Answer { data: rows.rows, series: None, meta })
         })

@@ -163,6 +163,8 @@ pub(crate) struct Outcome {
     pub(crate) confidence: Option<Confidence>,
     pub(crate) recovered_at: Option<Instant>,
     pub(crate) recovery_ms: Option<i64>,
+    /// `incident_resolved`, or the rule by which what repaired it was found.
+    pub(crate) recovery_rule: Option<&'static str>,
     pub(crate) n_incidents: i32,
     pub(crate) n_changes: i32,
     pub(crate) rework: Option<bool>,
@@ -304,6 +306,7 @@ impl GoldRow for Outcome {
             ("confidence", text(rows, |r| r.confidence.map(Confidence::as_str))),
             ("recovered_at", instant(rows, |r| r.recovered_at)),
             ("recovery_ms", long(rows, |r| r.recovery_ms)),
+            ("recovery_rule", text(rows, |r| r.recovery_rule)),
             ("n_incidents", int(rows, |r| r.n_incidents)),
             ("n_changes", int(rows, |r| r.n_changes)),
             ("rework", flag(rows, |r| r.rework)),

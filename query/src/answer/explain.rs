@@ -52,13 +52,24 @@ pub(crate) async fn rows(over: &Over<'_>, metric: &Metric, page: &Page) -> Resul
 /// How many rows were left out, by reason.
 pub(crate) async fn excluded(over: &Over<'_>, metric: &Metric) -> Result<BTreeMap<String, i64>, Error> {
     let period = (over.question.from, over.question.to);
+    let Some(frame) = asked_rows(over.tables, metric.table, over.selection, period)? else {
+        return Ok(BTreeMap::new());
+    };
+    counted(frame.with_column("reason", reason(metric)?)?.filter(col("reason").is_not_null())?).await
+}
+
+/// Incidents opened in the period, by the rule that found their deployment; those that none found are
+/// `unattributed`, and are no failure of any deployment.
+pub(crate) async fn incidents(over: &Over<'_>) -> Result<BTreeMap<String, i64>, Error> {
+    let period = (over.question.from, over.question.to);
+    let Some(causes) = asked_rows(over.tables, "causes", over.selection, period)? else { return Ok(BTreeMap::new()) };
+    counted(causes.with_column("reason", col("rule"))?).await
+}
+
+async fn counted(rows: DataFrame) -> Result<BTreeMap<String, i64>, Error> {
     let mut found = BTreeMap::new();
-    let Some(frame) = asked_rows(over.tables, metric.table, over.selection, period)? else { return Ok(found) };
-    let reasons = frame
-        .with_column("reason", reason(metric)?)?
-        .filter(col("reason").is_not_null())?
-        .aggregate(vec![col("reason")], vec![count(lit(1_i64)).alias("n")])?;
-    for batch in reasons.collect().await? {
+    let counted = rows.aggregate(vec![col("reason")], vec![count(lit(1_i64)).alias("n")])?;
+    for batch in counted.collect().await? {
         let columns = Columns(&batch);
         for i in 0..batch.num_rows() {
             if let (Some(reason), Some(n)) = (columns.text("reason", i), columns.number("n", i)) {
@@ -237,6 +248,7 @@ pub(crate) fn outcome_row(columns: &Columns<'_>, i: usize) -> Row {
         ("confidence", text("confidence")),
         ("recovered_at", time(columns.instant("recovered_at", i))),
         ("recovery_seconds", json!(columns.number("recovery_ms", i).map(|ms| ms as f64 / 1000.0))),
+        ("recovery_rule", text("recovery_rule")),
         ("rework", json!(columns.flag("rework", i))),
         ("rework_rule", text("rework_rule")),
         ("url", text("url")),

@@ -273,19 +273,21 @@ impl Evidence<'_> {
         let by_finding = findings.iter().map(|f| (f.rule, Some(f.confidence)));
         // The strongest reason is the one shown; `FailureRule` is ordered by strength.
         let reason = by_incident.chain(by_finding).filter_map(|(rule, c)| c.map(|c| (c, rule))).min();
-        let recovered_at = if incidents.is_empty() {
-            findings.iter().filter_map(|f| f.remedied_at).min()
-        } else if incidents.iter().all(|c| c.resolved_at.is_some()) {
-            incidents.iter().filter_map(|c| c.resolved_at).max()
+        let recovery = if incidents.is_empty() {
+            let remedies = findings.iter().filter_map(|f| Some((f.remedied_at?, f.rule.as_str())));
+            remedies.min()
         } else {
-            None
+            let ends: Option<Vec<Instant>> = incidents.iter().map(|c| c.resolved_at).collect();
+            ends.into_iter().flatten().max().map(|end| (end, "incident_resolved"))
         };
         let mut outcome = self.row(attempt);
         outcome.failed = Some(reason.is_some());
         outcome.confirmed = Some(reason.is_some_and(|(c, _)| c == Confidence::Confirmed));
         outcome.failure_rule = reason.map(|(_, rule)| rule);
         outcome.confidence = reason.map(|(c, _)| c);
-        outcome.recovered_at = recovered_at.filter(|_| reason.is_some());
+        let recovery = recovery.filter(|_| reason.is_some());
+        outcome.recovered_at = recovery.map(|(at, _)| at);
+        outcome.recovery_rule = recovery.map(|(_, rule)| rule);
         outcome.recovery_ms = outcome.recovered_at.map(|at| (at - attempt.finished_at).num_milliseconds());
         outcome.n_incidents = incidents.len() as i32;
         outcome.rework = Some(rework.is_some());
@@ -318,6 +320,7 @@ impl Evidence<'_> {
             confidence: None,
             recovered_at: None,
             recovery_ms: None,
+            recovery_rule: None,
             n_incidents: 0,
             n_changes: 0,
             rework: None,
