@@ -22,6 +22,8 @@ pub(crate) use check::{Weight, check};
 pub(crate) struct Config {
     /// Data directory, or `s3://bucket/prefix`. Default: `dorado-data`.
     pub(crate) data: Option<String>,
+    /// Directory of the inbox where `data` is no directory. Default: `dorado-inbox`.
+    pub(crate) inbox: Option<PathBuf>,
     /// Address to serve on. Default: `127.0.0.1:8080`.
     pub(crate) listen: Option<String>,
     /// Limits of the API.
@@ -136,7 +138,8 @@ impl Config {
         if let Some(path) = named {
             return Some(path.to_owned());
         }
-        let beside = data.filter(|d| !d.contains("://")).map(|d| Path::new(d).join(FILE_NAME));
+        let beside =
+            Some(data.unwrap_or("dorado-data")).filter(|d| !d.contains("://")).map(|d| Path::new(d).join(FILE_NAME));
         [Some(PathBuf::from(FILE_NAME)), beside].into_iter().flatten().find(|path| path.is_file())
     }
 
@@ -168,6 +171,11 @@ impl Config {
         asked.or(self.data.as_deref()).unwrap_or("dorado-data").to_owned()
     }
 
+    /// The directory of the inbox of a lake that is no directory.
+    pub(crate) fn inbox(&self) -> PathBuf {
+        self.inbox.clone().unwrap_or_else(|| PathBuf::from("dorado-inbox"))
+    }
+
     /// The address to serve on.
     pub(crate) fn listen(&self, asked: Option<std::net::SocketAddr>) -> Result<std::net::SocketAddr> {
         match (asked, &self.listen) {
@@ -184,7 +192,8 @@ impl Config {
 impl GithubConfig {
     fn options(&self) -> GithubOptions {
         let defaults = GithubOptions::default();
-        let or_default = |given: Vec<DeploymentKind>| if given.is_empty() { defaults.deployments.clone() } else { given };
+        let or_default =
+            |given: Vec<DeploymentKind>| if given.is_empty() { defaults.deployments.clone() } else { given };
         GithubOptions {
             secrets: self.secrets.iter().map(SecretPlace::secret).collect(),
             deployments: or_default(self.deployments.iter().map(DeploymentsFrom::kind).collect()),

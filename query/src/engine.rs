@@ -16,7 +16,7 @@ use crate::answer::series::Over;
 use crate::answer::{explain, list, series};
 use crate::bucket::bucket_of;
 use crate::catalog::Catalog;
-use crate::gold::{Cause, GoldRow, Outcome, Shipment, schema};
+use crate::gold::{Cause, GoldRow, MadeBy, Outcome, Shipment, schema};
 use crate::metric::Metric;
 use crate::pack::PACKS;
 use crate::quantiles::distribution;
@@ -127,6 +127,7 @@ impl Engine {
         lake.declare_gold(Shipment::TABLE, schema::<Shipment>()).await?;
         lake.declare_gold(Outcome::TABLE, schema::<Outcome>()).await?;
         lake.declare_gold(Cause::TABLE, schema::<Cause>()).await?;
+        lake.declare_gold(MadeBy::TABLE, schema::<MadeBy>()).await?;
         let mut state = SessionStateBuilder::new().with_config(config()).with_default_features().build();
         datafusion::execution::FunctionRegistry::register_udf(&mut state, Arc::new(bucket_of()))?;
         datafusion::execution::FunctionRegistry::register_udaf(&mut state, Arc::new(distribution()))?;

@@ -249,6 +249,30 @@ fn flag<T>(rows: &[T], get: impl Fn(&T) -> Option<bool>) -> ArrayRef {
     Arc::new(rows.iter().map(get).collect::<BooleanArray>())
 }
 
+/// What the rows of gold were made by besides facts: the catalogue, as text. One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MadeBy {
+    pub(crate) catalog: String,
+}
+
+impl MadeBy {
+    /// The month that its row is kept in.
+    pub(crate) const MONTH: &'static str = "1970-01";
+}
+
+impl GoldRow for MadeBy {
+    const TABLE: &'static str = "made_by";
+    const ORDER: [&'static str; 4] = ["catalog"; 4];
+
+    fn columns(rows: &[Self]) -> Vec<(&'static str, ArrayRef)> {
+        vec![("catalog", text(rows, |r| Some(&r.catalog)))]
+    }
+
+    fn at(&self) -> Instant {
+        Instant::UNIX_EPOCH
+    }
+}
+
 impl GoldRow for Shipment {
     const TABLE: &'static str = "shipments";
     const ORDER: [&'static str; 4] = ["service", "known_at", "change", "repository"];

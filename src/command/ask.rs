@@ -153,13 +153,14 @@ fn fitting_bucket(length: TimeDelta) -> &'static str {
 
 /// A parameter as the command line calls it, and what would have been right.
 pub(crate) fn flag(bad: BadParameter) -> anyhow::Error {
-    let name = match bad.parameter {
+    let BadParameter { parameter, value, problem, expected } = bad;
+    let name = match parameter {
         "service" => "--only-service".to_owned(),
         "environment" => "--only-environment".to_owned(),
         "metric" => "the metric".to_owned(),
         other => format!("--{other}"),
     };
-    anyhow!("{name} is `{}`: {}; expected {}", bad.value, bad.problem, bad.expected)
+    anyhow!("{name} is `{value}`: {problem}; expected {expected}")
 }
 
 /// Why there is no answer, in the words of the command line.

@@ -23,16 +23,14 @@ pub(crate) fn run(args: &CheckArgs, config_file: Option<&Path>) -> Result<ExitCo
     };
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let (mistakes, config) = check(&text);
-    let mut told = String::new();
-    for mistake in &mistakes {
-        told.push_str(&format!("{}\n", mistake.told(&path.display(), &text)));
-    }
+    let file = path.display();
+    let mut told: Vec<String> = mistakes.iter().map(|mistake| mistake.told(&file, &text).to_string()).collect();
     let n_errors = mistakes.iter().filter(|m| m.weight == Weight::Error).count() as i64;
     match &config {
-        Some(config) => told.push_str(&format!("{}: fine\n{}", path.display(), summary(config))),
-        None => told.push_str(&format!("{}: {}\n", path.display(), counted(n_errors, "mistake"))),
+        Some(config) => told.push(format!("{file}: fine\n{}", summary(config))),
+        None => told.push(format!("{file}: {}", counted(n_errors, "mistake"))),
     }
-    deliver(&told, None)?;
+    deliver(&(told.join("\n") + "\n"), None)?;
     Ok(if config.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -50,5 +48,5 @@ fn summary(config: &Config) -> String {
     sources.extend(config.github.as_ref().map(|_| "github"));
     let lines = [("service", services), ("team", teams), ("environment", environments), ("source", sources)];
     let told = lines.map(|(kind, names)| format!("  {}{}\n", counted(names.len() as i64, kind), listed(names)));
-    format!("{}  data in {}\n", told.concat(), config.data(None))
+    format!("{}  data in {}", told.concat(), config.data(None))
 }

@@ -77,7 +77,7 @@ async fn make(organisation: &Organisation, place: &Place, config: &Config) -> Re
     let url = place.directory.to_string_lossy().into_owned();
     let text = toml::to_string(config).context("cannot write the configuration")?;
     std::fs::write(place.directory.join("dorado.toml"), text).context("cannot write the configuration")?;
-    let engine = open::engine(&url, config.catalog()).await?;
+    let engine = open::engine(&url, config).await?;
     let started = std::time::Instant::now();
     let bar = ProgressBar::new(organisation.n_facts()).with_style(super::import::style("facts"));
     let mut import = engine.lake().begin_import().await?;

@@ -117,7 +117,9 @@ const DEPLOYMENT: &[Column] = &[
     ("finished", Side::Left, |row, tz| local(row, "finished_at", tz)),
 ];
 const SHIPPED: &[Column] = &[
-    ("changes", Side::Right, |row, _| row.get("n_changes").and_then(Value::as_i64).map_or_else(String::new, words::count)),
+    ("changes", Side::Right, |row, _| {
+        row.get("n_changes").and_then(Value::as_i64).map_or_else(String::new, words::count)
+    }),
     ("counts", Side::Left, counts),
 ];
 const FAILED: &[Column] = &[
@@ -228,8 +230,15 @@ mod tests {
         .map(|row| row.as_object().unwrap().clone())
         .to_vec();
         let lines = rows(metric_named("change-lead-time").unwrap(), &data, Tz::UTC).lines();
-        assert_eq!(lines[0], "service  change      committed         shipped           lead time  rule                 title");
-        assert!(lines[1].contains("aaaaaaaaaa  2026-01-01 10:00  2026-01-01 12:00        2 h  ancestry"), "{}", lines[1]);
+        assert_eq!(
+            lines[0],
+            "service  change      committed         shipped           lead time  rule                 title"
+        );
+        assert!(
+            lines[1].contains("aaaaaaaaaa  2026-01-01 10:00  2026-01-01 12:00        2 h  ancestry"),
+            "{}",
+            lines[1]
+        );
         assert!(!lines[1].contains('\u{1b}'));
         assert!(lines[2].ends_with("left out: unshipped"), "{}", lines[2]);
     }

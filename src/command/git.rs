@@ -18,7 +18,7 @@ pub(crate) fn run(args: &GitArgs, config_file: Option<&Path>) -> Result<()> {
     let url = config.data(args.data.data.as_deref());
     let work = open::runtime("dorado-work")?;
     work.block_on(async {
-        let engine = open::engine(&url, config.catalog()).await?;
+        let engine = open::engine(&url, &config).await?;
         for repository in &args.repositories {
             let states = (!url.contains("://")).then(|| StateFile::new(&url, repository));
             let history = read(&engine, repository, &args.rules, states.as_ref()).await?;

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ImportArgs, config_file: Option<&Path>) -> Result<()> {
     let work = open::runtime("dorado-work")?;
     let started = std::time::Instant::now();
     let summary = work.block_on(async {
-        let engine = open::engine(&url, config.catalog()).await?;
+        let engine = open::engine(&url, &config).await?;
         let mut summary = Summary::default();
         for file in &args.files {
             summary.add(read(&engine, file, &options).await?);

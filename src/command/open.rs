@@ -1,9 +1,11 @@
 //! Opening what commands work on: runtimes, lake and engine.
 
 use anyhow::{Context as _, Result};
-use dorado_lake::Lake;
-use dorado_query::{Catalog, Engine};
+use dorado_lake::{Lake, Options};
+use dorado_query::Engine;
 use tokio::runtime::{Builder, Runtime};
+
+use crate::config::Config;
 
 /// A runtime whose threads are named.
 pub(crate) fn runtime(name: &'static str) -> Result<Runtime> {
@@ -16,8 +18,10 @@ pub(crate) fn runtime(name: &'static str) -> Result<Runtime> {
         .context("cannot start threads")
 }
 
-/// The lake for reading and writing, with gold up to date.
-pub(crate) async fn engine(url: &str, catalog: Catalog) -> Result<Engine> {
-    let lake = Lake::open(url).await.with_context(|| format!("cannot open `{url}`"))?;
-    Ok(Engine::open(lake, catalog).await?)
+/// The lake for reading and writing. One that is no directory has its inbox in a directory here.
+pub(crate) async fn engine(url: &str, config: &Config) -> Result<Engine> {
+    let inbox_dir = url.contains("://").then(|| config.inbox());
+    let options = Options { inbox_dir, ..Options::default() };
+    let lake = Lake::open_with(url, options).await.with_context(|| format!("cannot open `{url}`"))?;
+    Ok(Engine::open(lake, config.catalog()).await?)
 }

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ServeArgs, config_file: Option<&Path>) -> Result<()> {
     let config = Config::read(config_file, args.data.data.as_deref())?;
     let url = config.data(args.data.data.as_deref());
     let work = open::runtime("dorado-work")?;
-    let engine = work.block_on(open::engine(&url, config.catalog()))?;
+    let engine = work.block_on(open::engine(&url, &config))?;
     serve(&work, engine, &config, &args.listen)
 }
 

@@ -146,10 +146,7 @@ mod tests {
                 "[[environment]]\nname = 'x'\ntier = 'prodution'",
                 "3:8: error: `environment.tier` is `prodution`; did you mean `production`?",
             ),
-            (
-                "[github]\nsecrets = [{ evn = 'X' }]",
-                "2:14: error: `evn` is not a key here; did you mean `env`?",
-            ),
+            ("[github]\nsecrets = [{ evn = 'X' }]", "2:14: error: `evn` is not a key here; did you mean `env`?"),
             ("[[service]]\nname = ' '", "2:8: error: a name of a service is empty; "),
             ("[[service]]\nname = 'a'\n[[service]]\nname = 'a'", "4:8: error: a second service is called `a`; "),
             (
@@ -174,8 +171,14 @@ mod tests {
                 "[[service]]\nname = 'a'\nrepositories = ['o/r']\n[[service]]\nname = 'b'\nrepositories = ['O/r']",
                 "6:17: warning: `b` and `a` share all of `O/r`; ",
             ),
-            ("listen = 'localhost'", "1:10: error: `listen` is `localhost`; expected an address and port, as 127.0.0.1:8080"),
-            ("[github]\nincident_labels = ['x']", "1:1: error: [github] names no secret, so that every delivery would be refused; "),
+            (
+                "listen = 'localhost'",
+                "1:10: error: `listen` is `localhost`; expected an address and port, as 127.0.0.1:8080",
+            ),
+            (
+                "[github]\nincident_labels = ['x']",
+                "1:1: error: [github] names no secret, so that every delivery would be refused; ",
+            ),
             (
                 "[github]\nsecrets = [{ env = 'DORADO_NO_SUCH_VARIABLE' }]",
                 "2:20: warning: the environment variable `DORADO_NO_SUCH_VARIABLE` is not set; ",

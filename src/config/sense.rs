@@ -161,9 +161,10 @@ fn shared_part<'a>(a: &[Text<'a>], b: &[Text<'a>]) -> Option<&'a str> {
     match (a, b) {
         ([], []) => Some(""),
         ([], paths) | (paths, []) => paths.first().map(|(path, _)| *path),
-        _ => a.iter().flat_map(|(x, _)| b.iter().map(move |(y, _)| (*x, *y))).find_map(|(x, y)| {
-            if is_below(x, y) { Some(x) } else { is_below(y, x).then_some(y) }
-        }),
+        _ => a
+            .iter()
+            .flat_map(|(x, _)| b.iter().map(move |(y, _)| (*x, *y)))
+            .find_map(|(x, y)| if is_below(x, y) { Some(x) } else { is_below(y, x).then_some(y) }),
     }
 }
 
@@ -175,14 +176,16 @@ fn is_below(path: &str, folder: &str) -> bool {
 
 fn secrets(github: &Entry<'_>, mistakes: &mut Vec<Mistake>) {
     let secrets = github.table.get("secrets").and_then(|value| value.get_ref().as_array());
-    if secrets.is_none_or(|secrets| secrets.is_empty()) && github.table.get("secrets").is_none_or(|v| v.get_ref().is_array()) {
+    if secrets.is_none_or(|secrets| secrets.is_empty())
+        && github.table.get("secrets").is_none_or(|v| v.get_ref().is_array())
+    {
         let wrong = "[github] names no secret, so that every delivery would be refused";
         let right = "add secrets = [{ env = \"GITHUB_WEBHOOK_SECRET\" }]";
         mistakes.push(Mistake::error(github.at, wrong, right));
     }
     for place in github.entries("secrets") {
         if let Some((name, at)) = place.text("env")
-            && std::env::var(name).is_ok_and(|secret| !secret.is_empty()).eq(&false)
+            && !std::env::var(name).is_ok_and(|secret| !secret.is_empty())
         {
             let wrong = format!("the environment variable `{name}` is not set");
             mistakes.push(Mistake::warning(at, wrong, "deliveries signed with it are refused until it is"));

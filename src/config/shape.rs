@@ -94,8 +94,10 @@ impl<'a> Shape<'a> {
         match value.get_ref() {
             DeValue::String(word) if words.contains(&word.as_ref()) => {}
             DeValue::String(word) if !words.is_empty() => {
-                let right = nearest(word, words.iter().copied())
-                    .map_or_else(|| format!("expected one of {}", words.join(", ")), |near| format!("did you mean `{near}`?"));
+                let right = nearest(word, words.iter().copied()).map_or_else(
+                    || format!("expected one of {}", words.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
                 self.wrong(at, format!("`{path}` is `{word}`"), right);
             }
             DeValue::Table(table) if !names.is_empty() => {

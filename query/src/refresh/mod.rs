@@ -18,7 +18,7 @@ use tracing::info;
 use crate::attribution::{Candidates, ServiceFacts, ServiceGold, attribute, history};
 use crate::catalog::Catalog;
 use crate::engine::Error;
-use crate::gold::{Cause, GoldRow, Outcome, Shipment, schema, to_batch};
+use crate::gold::{Cause, GoldRow, MadeBy, Outcome, Shipment, schema, to_batch};
 use crate::tables::{Tables, among};
 
 use incidents::IncidentsByService;
@@ -46,11 +46,18 @@ pub(crate) async fn refresh(
     window: TimeDelta,
 ) -> Result<Refreshed, Error> {
     let (done, through) = (tables.snapshot.gold_through(), tables.snapshot.silver_through());
-    if done >= through {
+    let made_by = MadeBy { catalog: serde_json::to_string(catalog).expect("a catalogue is plain data") };
+    let is_same_catalog = made_by_of(tables).await?.as_ref() == Some(&made_by);
+    if done >= through && (is_same_catalog || through == 0) {
         return Ok(Refreshed::default());
     }
     let surroundings = Surroundings::read(tables).await?;
-    let touched = touched::services(tables, catalog, &surroundings, done).await?;
+    // Another catalogue may move any row.
+    let since = if is_same_catalog { done } else { 0 };
+    let mut touched = touched::services(tables, catalog, &surroundings, since).await?;
+    if !is_same_catalog {
+        touched.extend(services_in_gold(tables).await?);
+    }
     let mut made = Made::default();
     for services in portions(tables, catalog, &surroundings, &touched).await? {
         let facts = PortionFacts::read(tables, catalog, &surroundings, &services).await?;
@@ -66,8 +73,32 @@ pub(crate) async fn refresh(
         months.extend(change.months.keys().map(|month| format!("{}/{month}", change.table)));
     }
     lake.publish(gold, through).await?;
+    if !is_same_catalog {
+        // Last, so that a crash before it makes the rows again.
+        let row = BTreeMap::from([(MadeBy::MONTH.to_owned(), to_batch(&[made_by]))]);
+        lake.publish(vec![GoldChange { table: MadeBy::TABLE, months: row }], through).await?;
+    }
     info!(n_services = touched.len(), n_months = months.len(), through, "gold is up to date");
     Ok(Refreshed { n_services: touched.len(), months })
+}
+
+/// What gold was made by; `None` where it never was.
+async fn made_by_of(tables: &Tables) -> Result<Option<MadeBy>, Error> {
+    let batches = tables.rows(MadeBy::TABLE, None).await?;
+    let found = batches.iter().find(|batch| batch.num_rows() > 0);
+    Ok(found.and_then(|batch| text_at(texts(batch, "catalog"), 0)).map(|catalog| MadeBy { catalog }))
+}
+
+/// Every service that has rows.
+async fn services_in_gold(tables: &Tables) -> Result<BTreeSet<String>, Error> {
+    let mut services = BTreeSet::new();
+    for name in [Shipment::TABLE, Outcome::TABLE, Cause::TABLE] {
+        let Some(table) = tables.table(name)? else { continue };
+        for batch in table.select(vec![col("service")])?.distinct()?.collect().await? {
+            services.extend(texts(&batch, "service").into_iter().flatten().flatten().map(String::from));
+        }
+    }
+    Ok(services)
 }
 
 /// What is small enough to be read whole: incidents, overrides, and which service lives where.

@@ -15,6 +15,9 @@ const BOTTOM: f64 = 26.0;
 
 /// Draws the figure's points under the labels of their buckets.
 pub(super) fn draw(figure: &Figure, labels: &[String]) -> String {
+    if figure.points.iter().all(|point| point.value.is_none()) {
+        return "<p class=\"basis\">No value in any part of the period.</p>".to_owned();
+    }
     let highest = figure.points.iter().filter_map(|p| p.value).fold(0.0, f64::max);
     let ticks = ticks(highest, figure.unit);
     let top = ticks.last().copied().unwrap_or(1.0);
@@ -142,12 +145,12 @@ fn alternative(figure: &Figure, labels: &[String]) -> String {
     )
 }
 
-/// The buckets whose labels have room: about four, the first and the last among them.
+/// The buckets whose labels have room: the first, one in the middle, and the last.
 fn shown_labels(n: usize) -> Vec<usize> {
-    if n <= 4 {
+    if n <= 3 {
         return (0..n).collect();
     }
-    (0..4).map(|i| i * (n - 1) / 3).collect()
+    vec![0, (n - 1) / 2, n - 1]
 }
 
 const MINUTE: f64 = 60.0;
@@ -158,7 +161,7 @@ const DAY: f64 = 86_400.0;
 fn ticks(highest: f64, unit: Unit) -> Vec<f64> {
     let steps: Vec<f64> = match unit {
         Unit::Seconds => [
-            [1.0, 5.0, 15.0, 30.0].map(|s| s).to_vec(),
+            [1.0, 5.0, 15.0, 30.0].to_vec(),
             [1.0, 2.0, 5.0, 10.0, 15.0, 30.0].map(|m| m * MINUTE).to_vec(),
             [1.0, 2.0, 4.0, 6.0, 12.0].map(|h| h * HOUR).to_vec(),
             [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0].map(|d| d * DAY).to_vec(),
@@ -179,17 +182,18 @@ mod tests {
 
     #[test]
     fn an_axis_begins_at_zero_and_ends_at_or_above_the_highest() {
-        assert_eq!(ticks(0.0, Unit::Deployments), [0.0, 1.0]);
-        assert_eq!(ticks(51.0, Unit::Deployments), [0.0, 20.0, 40.0, 60.0]);
-        assert_eq!(ticks(0.13, Unit::Ratio), [0.0, 0.05, 0.1, 0.15000000000000002]);
-        assert_eq!(ticks(5.0 * DAY, Unit::Seconds), [0.0, 2.0 * DAY, 4.0 * DAY, 6.0 * DAY]);
-        assert!(ticks(1.0, Unit::Ratio).last() == Some(&1.0));
+        let said = |highest: f64, unit: Unit| ticks(highest, unit).into_iter().map(|t| unit.say(t)).collect::<Vec<_>>();
+        assert_eq!(said(0.0, Unit::Deployments), ["0", "1"]);
+        assert_eq!(said(51.0, Unit::Deployments), ["0", "20", "40", "60"]);
+        assert_eq!(said(0.13, Unit::Ratio), ["0 %", "5 %", "10 %", "15 %"]);
+        assert_eq!(said(5.0 * DAY, Unit::Seconds), ["0 s", "2 days", "4 days", "6 days"]);
+        assert_eq!(said(1.0, Unit::Ratio).last().map(String::as_str), Some("100 %"));
     }
 
     #[test]
     fn few_labels_are_all_shown_and_many_are_thinned() {
         assert_eq!(shown_labels(3), [0, 1, 2]);
-        assert_eq!(shown_labels(13), [0, 4, 8, 12]);
+        assert_eq!(shown_labels(13), [0, 6, 12]);
     }
 
     #[test]

@@ -385,7 +385,10 @@ pub(super) mod tests {
     #[test]
     fn a_bucket_that_the_period_cuts_is_marked() {
         // The period is from a Thursday to the end of a Friday.
-        assert_eq!((0..5).map(|bucket| is_cut(&question(), bucket)).collect::<Vec<_>>(), [true, false, false, false, true]);
+        assert_eq!(
+            (0..5).map(|bucket| is_cut(&question(), bucket)).collect::<Vec<_>>(),
+            [true, false, false, false, true]
+        );
     }
 
     #[test]

@@ -118,7 +118,7 @@ section { background: var(--card); border: 1px solid var(--rule); border-radius:
 .basis { color: var(--soft); font-size: 13px; margin: 0; }
 .change { font-size: 14px; margin: 4px 0 8px; }
 .better { color: var(--better); } .worse { color: var(--worse); } .unclear { color: var(--soft); }
-svg { display: block; width: 100%; height: auto; margin-top: auto; }
+svg { display: block; width: 100%; max-width: 460px; height: auto; margin-top: auto; }
 .grid { stroke: var(--rule); }
 .tick { fill: var(--soft); font-size: 11px; font-variant-numeric: tabular-nums; }
 .bar, .dot { fill: var(--mark); }

@@ -12,7 +12,9 @@ pub(super) fn write(report: &Report) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(page, "- {}", escape(line));
     }
-    page.push_str("\n| Metric | Value | 95 % interval | Made of | Against the period before |\n|---|---|---|---|---|\n");
+    page.push_str(
+        "\n| Metric | Value | 95 % interval | Made of | Against the period before |\n|---|---|---|---|---|\n",
+    );
     for figure in &report.figures {
         let change = match figure.verdict {
             Change::Better => format!("**better**: {}", figure.change),
@@ -20,7 +22,8 @@ pub(super) fn write(report: &Report) -> String {
             Change::NotClear => figure.change.clone(),
         };
         let interval = figure.interval.as_deref().unwrap_or("–");
-        let _ = writeln!(page, "| {} | **{}** | {interval} | {} | {change} |", figure.title, figure.value, figure.basis);
+        let _ =
+            writeln!(page, "| {} | **{}** | {interval} | {} | {change} |", figure.title, figure.value, figure.basis);
     }
     let _ = writeln!(page, "\n## By {}\n", report.bucket);
     let titles: Vec<&str> = report.figures.iter().map(|f| f.title).collect();

@@ -36,9 +36,7 @@ async fn write(args: &ReportArgs, config_file: Option<&Path>) -> Result<String> 
     Ok(match args.format {
         ReportFormat::Markdown => markdown::write(&report),
         ReportFormat::Html => html::write(&report),
-        ReportFormat::Terminal | ReportFormat::Json => {
-            terminal::write(&report, Ink::of_output(args.output.as_deref()))
-        }
+        ReportFormat::Terminal | ReportFormat::Json => terminal::write(&report, Ink::of_output(args.output.as_deref())),
     })
 }
 
