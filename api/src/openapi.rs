@@ -95,7 +95,8 @@ fn add_formats(operation: &mut Value) {
 
 /// Metrics and packs are lists of `query`.
 fn add_known_values(operation: &mut Value, path: &str) {
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
         let known: Vec<&str> = match parameter["name"].as_str() {
             Some("id") if path.starts_with("/api/v1/metrics/") => METRICS.iter().map(|metric| metric.id).collect(),
             Some("pack") => PACKS.iter().map(|pack| pack.id).collect(),

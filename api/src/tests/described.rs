@@ -38,6 +38,7 @@ fn every_operation_is_described_and_every_error_is_a_problem() {
         for (method, operation) in item.as_object().into_iter().flatten() {
             assert!(operation["summary"].is_string(), "{method} {path}");
             assert!(operation["operationId"].is_string(), "{method} {path}");
+            assert!(operation.get("parameters").is_none_or(Value::is_array), "{method} {path}");
             for (status, response) in operation["responses"].as_object().into_iter().flatten() {
                 let is_error = status.starts_with(['4', '5']);
                 let is_problem = response["content"]["application/problem+json"].is_object();
