@@ -30,11 +30,7 @@ pub fn asset(path: &str) -> Option<Asset> {
         path => path,
     };
     let file = Dist::get(path)?;
-    Some(Asset {
-        content_type: content_type(path),
-        etag: etag(&file.metadata.sha256_hash()),
-        bytes: file.data,
-    })
+    Some(Asset { content_type: content_type(path), etag: etag(&file.metadata.sha256_hash()), bytes: file.data })
 }
 
 /// Every path that [`asset`] knows.

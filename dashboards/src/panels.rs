@@ -195,9 +195,8 @@ pub enum Cell {
     Rule,
 }
 
-static PANELS: LazyLock<Panels> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../panels.json")).expect("a test parses the embedded panels")
-});
+static PANELS: LazyLock<Panels> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../panels.json")).expect("a test parses the embedded panels"));
 
 /// The panels.
 pub fn panels() -> &'static Panels {

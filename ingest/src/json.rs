@@ -74,10 +74,7 @@ pub(crate) fn elements(body: &[u8]) -> Result<Vec<&[u8]>, Broken> {
 }
 
 fn skip_space(body: &[u8], from: usize) -> Option<usize> {
-    body.get(from..)?
-        .iter()
-        .position(|b| !b.is_ascii_whitespace())
-        .map(|n| from + n)
+    body.get(from..)?.iter().position(|b| !b.is_ascii_whitespace()).map(|n| from + n)
 }
 
 /// Where the value that starts at `start` ends: past its closing bracket, or at the `,` or `]` after a

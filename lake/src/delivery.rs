@@ -30,10 +30,6 @@ impl Delivery {
 
     /// Source and connection as facts name them: `github`, or `github/main`.
     pub fn source_name(&self) -> String {
-        if self.connection.is_empty() {
-            self.source.clone()
-        } else {
-            format!("{}/{}", self.source, self.connection)
-        }
+        if self.connection.is_empty() { self.source.clone() } else { format!("{}/{}", self.source, self.connection) }
     }
 }

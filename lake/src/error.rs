@@ -102,9 +102,6 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 impl Error {
     /// Whether trying again later may help: the API answers 503, and the committer waits.
     pub fn is_temporary(&self) -> bool {
-        matches!(
-            self,
-            Self::Inbox { .. } | Self::Full { .. } | Self::Unavailable { .. } | Self::Closed
-        )
+        matches!(self, Self::Inbox { .. } | Self::Full { .. } | Self::Unavailable { .. } | Self::Closed)
     }
 }

@@ -320,8 +320,6 @@ impl Fact {
             Self::Incident(i) => (i.updated_at, i.opened_at.max(i.acknowledged_at).max(i.resolved_at)),
             Self::Override(o) => (o.updated_at, o.decided_at),
         };
-        updated_at
-            .or(latest)
-            .unwrap_or(Instant::UNIX_EPOCH)
+        updated_at.or(latest).unwrap_or(Instant::UNIX_EPOCH)
     }
 }

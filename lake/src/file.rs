@@ -29,8 +29,19 @@ const STATISTICS_LENGTH: usize = 32;
 /// Columns that hardly repeat: a dictionary would only be built to be thrown away, and bounds would pass
 /// nothing by.
 const UNLIKE: [&str; 13] = [
-    "id", "parents", "title", "url", "body", "headers", "commits", "merge_commit", "revision", "changes", "change",
-    "reason", "sha",
+    "id",
+    "parents",
+    "title",
+    "url",
+    "body",
+    "headers",
+    "commits",
+    "merge_commit",
+    "revision",
+    "changes",
+    "change",
+    "reason",
+    "sha",
 ];
 
 /// A file that a table consists of.
@@ -42,15 +53,21 @@ pub(crate) struct DataFile {
     pub(crate) month: String,
     /// Size.
     pub(crate) n_bytes: u64,
-    /// Rows.
-    pub(crate) n_rows: usize,
+    /// Rows, where the log says so.
+    pub(crate) n_rows: Option<usize>,
     /// When it was written, by the store's clock, in milliseconds since the epoch.
     pub(crate) modified_at: i64,
     /// Statistics as in the log.
     pub(crate) stats: String,
     /// The same, for the planner: bounds that hold, of every column and the month.
     pub(crate) bounds: Arc<Statistics>,
+    /// Keeps the file on the disk; also without the rest, for a file not yet written.
+    pub(crate) hold: Arc<Hold>,
 }
+
+/// Somebody in this process holds the file of a path.
+#[derive(Debug)]
+pub(crate) struct Hold;
 
 impl DataFile {
     /// A file by what the log says of it.
@@ -60,6 +77,7 @@ impl DataFile {
         modified_at: i64,
         stats: String,
         schema: &Schema,
+        hold: Arc<Hold>,
     ) -> Self {
         let parsed: Value = serde_json::from_str(&stats).unwrap_or_default();
         let n_rows = parsed["numRecords"].as_u64().map(|n| n as usize);
@@ -77,8 +95,7 @@ impl DataFile {
             total_byte_size: Precision::Absent,
             column_statistics,
         };
-        let n_rows = n_rows.unwrap_or_default();
-        Self { path, month, n_bytes, n_rows, modified_at, stats, bounds: Arc::new(bounds) }
+        Self { path, month, n_bytes, n_rows, modified_at, stats, bounds: Arc::new(bounds), hold }
     }
 
     /// A path that no other file has.
@@ -88,9 +105,7 @@ impl DataFile {
 }
 
 fn bounds_of(stats: &Value, name: &str, data_type: &DataType) -> ColumnStatistics {
-    let bound = |of: &str| {
-        scalar(&stats[of][name], data_type).map_or(Precision::Absent, Precision::Exact)
-    };
+    let bound = |of: &str| scalar(&stats[of][name], data_type).map_or(Precision::Absent, Precision::Exact);
     ColumnStatistics {
         null_count: stats["nullCount"][name].as_u64().map_or(Precision::Absent, |n| Precision::Exact(n as usize)),
         min_value: bound("minValues"),
@@ -184,11 +199,8 @@ fn stats(metadata: &ParquetMetaData, schema: &Schema) -> String {
         .collect();
     for field in schema.fields() {
         let Some(&leaf) = leaves.get(field.name()) else { continue };
-        let chunks: Option<Vec<_>> = metadata
-            .row_groups()
-            .iter()
-            .map(|group: &RowGroupMetaData| group.column(leaf).statistics())
-            .collect();
+        let chunks: Option<Vec<_>> =
+            metadata.row_groups().iter().map(|group: &RowGroupMetaData| group.column(leaf).statistics()).collect();
         let Some(chunks) = chunks else { continue };
         if let Some(n_nulls) = chunks.iter().map(|chunk| chunk.null_count_opt()).sum::<Option<u64>>() {
             nulls.insert(field.name().clone(), n_nulls.into());
@@ -201,7 +213,7 @@ fn stats(metadata: &ParquetMetaData, schema: &Schema) -> String {
     json!({ "numRecords": n_rows, "minValues": min, "maxValues": max, "nullCount": nulls }).to_string()
 }
 
-/// Bounds over row groups; none where one of them says nothing though it has values.
+/// Bounds over row groups; none where one of them says nothing.
 fn range(chunks: &[&ColumnChunkStatistics], data_type: &DataType) -> Option<(Value, Value)> {
     match data_type {
         DataType::Utf8 => {

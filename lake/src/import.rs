@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 
 use arrow::array::RecordBatch;
+use futures::StreamExt;
 use futures::future::join_all;
 use parquet::errors::ParquetError;
 
@@ -16,7 +17,10 @@ use crate::table::Change;
 use crate::{Error, Fact, Lake};
 
 /// Encoded and half-encoded bytes that an import holds; beyond it the largest months are stored.
-const BYTES_HELD: usize = 192 << 20;
+const BYTES_HELD: usize = 128 << 20;
+
+/// Files finished and stored at once.
+const FILES_AT_ONCE: usize = 4;
 
 /// A table's month.
 type Key = (&'static str, Month);
@@ -79,7 +83,8 @@ impl Import {
             let key = *largest.0;
             if let Some(encoder) = encoders.remove(&key) {
                 n_bytes -= encoder.n_bytes();
-                self.store(key, encoder).await?;
+                let (name, file) = store(&self.lake, key, encoder).await?;
+                self.files.entry(name).or_default().push(file);
             }
         }
         self.encoders = Some(encoders);
@@ -88,8 +93,12 @@ impl Import {
 
     /// Stores what is left, commits and shows all of it. Returns the arrival number.
     pub async fn finish(mut self) -> Result<i64, Error> {
-        for (key, encoder) in self.encoders.take().ok_or_else(lost)? {
-            self.store(key, encoder).await?;
+        let encoders = self.encoders.take().ok_or_else(lost)?;
+        let stored = encoders.into_iter().map(|(key, encoder)| store(&self.lake, key, encoder));
+        let stored: Vec<_> = futures::stream::iter(stored).buffer_unordered(FILES_AT_ONCE).collect().await;
+        for stored in stored {
+            let (name, file) = stored?;
+            self.files.entry(name).or_default().push(file);
         }
         let _settling = self.lake.inner.settling.lock().await;
         let files = std::mem::take(&mut self.files);
@@ -103,15 +112,6 @@ impl Import {
         self.end();
         self.lake.show_facts().await?;
         Ok(self.arrival)
-    }
-
-    async fn store(&mut self, (name, month): Key, encoder: Encoder) -> Result<(), Error> {
-        let table = Arc::clone(self.lake.inner.table(name)?);
-        let encoded = tokio::task::spawn_blocking(move || encoder.finish()).await;
-        let encoded = encoded.map_err(failed)?.map_err(failed)?;
-        let file = table.store_file(&month.to_string(), encoded).await?;
-        self.files.entry(name).or_default().push(file);
-        Ok(())
     }
 
     fn end(&self) {
@@ -129,6 +129,13 @@ impl Drop for Import {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+async fn store(lake: &Lake, (name, month): Key, encoder: Encoder) -> Result<(&'static str, Arc<DataFile>), Error> {
+    let table = lake.inner.table(name)?;
+    let encoded = tokio::task::spawn_blocking(move || encoder.finish()).await;
+    let encoded = encoded.map_err(failed)?.map_err(failed)?;
+    Ok((name, table.store_file(&month.to_string(), encoded).await?))
 }
 
 /// Writes rows to the encoders of their months, on all cores.

@@ -15,7 +15,7 @@ use crate::{Delivery, Error, Kept, SourceStatus};
 const GROUP: usize = 1_024;
 
 /// What became of a delivery, for the counts of its source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// It gave facts.
     Kept,
@@ -70,14 +70,11 @@ impl Inbox {
                 let _ = opened.send(Err(error));
             }
         };
-        std::thread::Builder::new()
-            .name("inbox".to_owned())
-            .spawn(run)
-            .map_err(|source| Error::Unavailable {
-                table: "inbox".to_owned(),
-                action: "start the thread of",
-                source: source.into(),
-            })?;
+        std::thread::Builder::new().name("inbox".to_owned()).spawn(run).map_err(|source| Error::Unavailable {
+            table: "inbox".to_owned(),
+            action: "start the thread of",
+            source: source.into(),
+        })?;
         answer.await.unwrap_or(Err(Error::Closed))?;
         Ok(Self { requests, arrived })
     }
@@ -176,7 +173,7 @@ fn answer(file: &mut File, request: Request) {
         Request::Leave(leaving, reply) => drop(reply.send(file.leave(&leaving))),
         Request::Reserve(reply) => drop(reply.send(file.reserve())),
         Request::Through(reply) => drop(reply.send(file.through())),
-        Request::Count(reply) => drop(reply.send(file.n_waiting())),
+        Request::Count(reply) => drop(reply.send(Ok(file.n_waiting()))),
         Request::Status(reply) => drop(reply.send(file.status())),
     }
 }

@@ -148,17 +148,14 @@ impl Lake {
         Self::open_at(place, inbox_dir, options).await
     }
 
-    pub(crate) async fn open_at(
-        place: Place,
-        inbox_dir: Option<PathBuf>,
-        options: Options,
-    ) -> Result<Self, Error> {
+    pub(crate) async fn open_at(place: Place, inbox_dir: Option<PathBuf>, options: Options) -> Result<Self, Error> {
         let facts = open_tables(&place.store, &options, SCHEMA_VERSION).await?;
         let current = kinds().map(|(name, schema)| facts[name].make_current(schema, SCHEMA_VERSION));
         try_join_all(current).await?;
-        let used = facts.values().map(|table| table.state()).map(|state| {
-            state.transaction(SETTLE).max(state.transaction(IMPORT))
-        });
+        let used = facts
+            .values()
+            .map(|table| table.state())
+            .map(|state| state.transaction(SETTLE).max(state.transaction(IMPORT)));
         let inbox = Inbox::open(inbox_dir.as_deref(), used.max().unwrap_or(0)).await?;
         let through = inbox.through().await?;
         Ok(Self::new(place, facts, Some(inbox), options, through))

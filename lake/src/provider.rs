@@ -69,11 +69,11 @@ impl LakeTable {
         PartitionedFile::new_from_meta(meta)
             .with_partition_values(vec![ScalarValue::Utf8(Some(file.month.clone()))])
             .with_statistics(Arc::new(Statistics {
-                num_rows: Precision::Exact(file.n_rows),
+                num_rows: file.bounds.num_rows,
                 ..Statistics::new_unknown(&self.state.schema)
             }))
             // Keeps the file on the disk for as long as the plan lives.
-            .with_extension(Arc::clone(file))
+            .with_extension(Arc::clone(&file.hold))
     }
 
     /// Files dealt out to partitions by size, so that each has about the same to read.
@@ -126,9 +126,9 @@ impl TableProvider for LakeTable {
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(store, metadata_cache)));
-        let n_rows = files.iter().map(|file| file.n_rows).sum();
-        let statistics =
-            Statistics { num_rows: Precision::Exact(n_rows), ..Statistics::new_unknown(&self.schema()) };
+        let n_rows: Option<usize> = files.iter().map(|file| file.n_rows).sum();
+        let num_rows = n_rows.map_or(Precision::Absent, Precision::Exact);
+        let statistics = Statistics { num_rows, ..Statistics::new_unknown(&self.schema()) };
         let config = FileScanConfigBuilder::new(self.store_url.clone(), Arc::new(source))
             .with_file_groups(self.groups(&files, session.config().target_partitions()))
             .with_statistics(statistics)

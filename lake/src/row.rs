@@ -3,15 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, BooleanBuilder, Int64Array, ListArray, ListBuilder, RecordBatch,
-    RecordBatchOptions, StringArray, StringBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
-    new_null_array,
+    Array, ArrayRef, BooleanArray, BooleanBuilder, Int64Array, ListArray, ListBuilder, RecordBatch, RecordBatchOptions,
+    StringArray, StringBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder, new_null_array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use crate::{
-    Change, Deployment, Incident, Instant, Override, PullRequest, Stamp, Stamped, Status, Tier, Verdict,
-};
+use crate::{Change, Deployment, Incident, Instant, Override, PullRequest, Stamp, Stamped, Status, Tier, Verdict};
 
 /// A kind of fact as rows of its silver table.
 pub trait Row: Sized + Send + 'static {
@@ -263,11 +260,7 @@ fn column<C: Array + Clone + 'static>(batch: &RecordBatch, name: &str, data_type
         arrow::compute::cast(column, data_type).ok()
     });
     let column = found.unwrap_or_else(|| new_null_array(data_type, batch.num_rows()));
-    column
-        .as_any()
-        .downcast_ref::<C>()
-        .expect("the column has the cell's data type, and so its array type")
-        .clone()
+    column.as_any().downcast_ref::<C>().expect("the column has the cell's data type, and so its array type").clone()
 }
 
 fn stamp_columns<T>(rows: &[Stamped<T>]) -> [ArrayRef; 2] {

@@ -62,7 +62,7 @@ impl Snapshot {
 
     /// Rows in a table.
     pub fn n_rows(&self, table: &str) -> usize {
-        self.tables.get(table).map_or(0, |(state, _)| state.files.iter().map(|file| file.n_rows).sum())
+        self.tables.get(table).map_or(0, |(state, _)| state.files.iter().filter_map(|file| file.n_rows).sum())
     }
 
     /// Files that a table consists of.
@@ -73,6 +73,11 @@ impl Snapshot {
     /// Bytes on the disk of a table's files.
     pub fn n_bytes(&self, table: &str) -> u64 {
         self.tables.get(table).map_or(0, |(state, _)| state.files.iter().map(|file| file.n_bytes).sum())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn version_of(&self, table: &str) -> Option<u64> {
+        self.tables.get(table).and_then(|(state, _)| state.version)
     }
 
     /// Every fact of this arrival or an earlier one is in the silver tables of this snapshot. What is

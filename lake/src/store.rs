@@ -16,8 +16,8 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+    CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
 /// Files not yet in their place; emptied when a writer opens the directory.
@@ -39,17 +39,17 @@ impl DurableStore {
             fs::remove_dir_all(&unfinished)?;
         }
         fs::create_dir_all(&unfinished)?;
+        let root = &root.canonicalize()?;
         sync_directory(root)?;
+        // As far as one may: the parent need not be ours to read, and then it was not made by us either.
+        let _ = root.parent().map(sync_directory);
         Self::open_read_only(root)
     }
 
     /// A directory that exists, for reading; it is not touched.
     pub(crate) fn open_read_only(root: &FilePath) -> io::Result<Self> {
-        let files = Files {
-            root: root.canonicalize()?,
-            n_written: AtomicU64::new(0),
-            known_directories: Mutex::default(),
-        };
+        let files =
+            Files { root: root.canonicalize()?, n_written: AtomicU64::new(0), known_directories: Mutex::default() };
         let reading = LocalFileSystem::new_with_prefix(&files.root)?;
         Ok(Self { files: Arc::new(files), reading })
     }
@@ -173,11 +173,7 @@ impl ObjectStore for DurableStore {
         self.reading.get_opts(location, options).await
     }
 
-    async fn get_ranges(
-        &self,
-        location: &Path,
-        ranges: &[std::ops::Range<u64>],
-    ) -> Result<Vec<bytes::Bytes>> {
+    async fn get_ranges(&self, location: &Path, ranges: &[std::ops::Range<u64>]) -> Result<Vec<bytes::Bytes>> {
         self.reading.get_ranges(location, ranges).await
     }
 
@@ -211,10 +207,7 @@ impl ObjectStore for DurableStore {
 }
 
 fn not_implemented(operation: &str) -> object_store::Error {
-    object_store::Error::NotImplemented {
-        operation: operation.to_owned(),
-        implementer: "DurableStore".to_owned(),
-    }
+    object_store::Error::NotImplemented { operation: operation.to_owned(), implementer: "DurableStore".to_owned() }
 }
 
 /// Parts are gathered in memory: only checkpoints come this way, and they are small.

@@ -16,9 +16,9 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use url::Url;
 
 use crate::Error;
-use crate::file::{DataFile, Encoded, Encoder};
-use crate::maintain::Upkeep;
+use crate::file::{DataFile, Encoded, Encoder, Hold};
 use crate::log::{Commit, DataChange, MONTH, Metadata, SCHEMA_VERSION, Transactions, commit_path};
+use crate::maintain::Upkeep;
 
 /// Attempts at one commit while somebody else commits as well.
 const ATTEMPTS: usize = 5;
@@ -81,8 +81,8 @@ pub(crate) struct Table {
     state: RwLock<Arc<TableState>>,
     writer: tokio::sync::Mutex<Writer>,
     pub(crate) upkeep: tokio::sync::Mutex<Upkeep>,
-    /// Files that somebody in this process still holds: being written, in a snapshot, or being read.
-    held: Mutex<HashMap<String, Weak<DataFile>>>,
+    /// Files that somebody in this process holds, by path.
+    held: Mutex<HashMap<String, Weak<Hold>>>,
 }
 
 /// What only the one who commits needs.
@@ -102,12 +102,9 @@ impl Table {
     ) -> Result<Self, Error> {
         let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(Arc::clone(lake), name));
         // Delta-rs only needs an address to build paths from: those are relative to the lake's own store.
-        let address = Url::parse(&format!("memory:///{name}/")).map_err(|source| Error::Commit {
-            table: name.to_owned(),
-            source: source.into(),
-        })?;
-        let log_store =
-            default_logstore(Arc::clone(&store), Arc::clone(lake), &address, &StorageConfig::default());
+        let address = Url::parse(&format!("memory:///{name}/"))
+            .map_err(|source| Error::Commit { table: name.to_owned(), source: source.into() })?;
+        let log_store = default_logstore(Arc::clone(&store), Arc::clone(lake), &address, &StorageConfig::default());
         let state = TableState {
             name: name.to_owned(),
             version: None,
@@ -147,6 +144,9 @@ impl Table {
             && state.schema.fields() == schema.fields()
         {
             return self.sync_log(&state).await;
+        }
+        if state.version.is_some() {
+            compatible(&state, &schema)?;
         }
         let mut change = Change::of_data("SET SCHEMA");
         change.redefine = Some((schema, schema_version));
@@ -224,8 +224,7 @@ impl Table {
         table.load().await.map_err(failed)?;
         let snapshot = table.snapshot().map_err(failed)?.snapshot();
         let configuration = snapshot.metadata().configuration();
-        let schema_version =
-            configuration.get(SCHEMA_VERSION).and_then(|version| version.parse().ok()).unwrap_or(0);
+        let schema_version = configuration.get(SCHEMA_VERSION).and_then(|version| version.parse().ok()).unwrap_or(0);
         if schema_version > known.metadata.schema_version {
             return Err(Error::NewerSchema {
                 table: self.name.clone(),
@@ -246,13 +245,8 @@ impl Table {
             let path = view.object_store_path().to_string();
             let month = view.partition_values_map().remove(MONTH).flatten().unwrap_or_else(|| month_of(&path));
             let stats = view.stats().unwrap_or_default();
-            self.hold(DataFile::new(
-                (path, month),
-                view.size().cast_unsigned(),
-                view.modification_time(),
-                stats,
-                &schema,
-            ))
+            let (hold, n_bytes) = (self.hold(&path), view.size().cast_unsigned());
+            Arc::new(DataFile::new((path, month), n_bytes, view.modification_time(), stats, &schema, hold))
         });
         Ok(TableState {
             name: self.name.clone(),
@@ -268,18 +262,21 @@ impl Table {
         })
     }
 
-    /// Remembers a file for as long as somebody holds it. A file that is known already is not made twice.
-    fn hold(&self, file: DataFile) -> Arc<DataFile> {
+    /// Holds the file of a path for as long as what it returns lives.
+    fn hold(&self, path: &str) -> Arc<Hold> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = Arc::new(file);
-        held.insert(file.path.clone(), Arc::downgrade(&file));
-        file
+        if let Some(hold) = held.get(path).and_then(Weak::upgrade) {
+            return hold;
+        }
+        let hold = Arc::new(Hold);
+        held.insert(path.to_owned(), Arc::downgrade(&hold));
+        hold
     }
 
-    /// Whether anybody in this process still holds a file.
+    /// Whether anybody in this process still holds a file: writes it, has it in a snapshot, or reads it.
     pub(crate) fn is_held(&self, path: &str) -> bool {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|_, file| file.strong_count() > 0);
+        held.retain(|_, hold| hold.strong_count() > 0);
         held.contains_key(path)
     }
 
@@ -304,8 +301,7 @@ impl Table {
         let n_bytes = bytes.len() as u64;
         let path = DataFile::new_path(month);
         // Held before it is there, so that maintenance never takes it for a leftover.
-        let schema = Arc::clone(&self.state().schema);
-        let writing = self.hold(DataFile::new((path.clone(), month.to_owned()), n_bytes, 0, String::new(), &schema));
+        let hold = self.hold(&path);
         let location = Path::from(path.as_str());
         self.store
             .put_opts(&location, bytes.into(), create())
@@ -314,8 +310,8 @@ impl Table {
         let meta = self.store.head(&location).await;
         let modified_at =
             meta.map_err(|source| self.unavailable("read a file of", source))?.last_modified.timestamp_millis();
-        drop(writing);
-        Ok(self.hold(DataFile::new((path, month.to_owned()), n_bytes, modified_at, stats, &schema)))
+        let file = DataFile::new((path, month.to_owned()), n_bytes, modified_at, stats, &self.state().schema, hold);
+        Ok(Arc::new(file))
     }
 
     /// Commits what `plan` makes of the table as it is; nothing, where it says so.
@@ -458,6 +454,19 @@ fn applied(state: &TableState, change: &Change, version: u64) -> TableState {
         next.metadata.schema_version = *schema_version;
     }
     next
+}
+
+/// Columns may be added, nothing else.
+fn compatible(state: &TableState, schema: &Schema) -> Result<(), Error> {
+    for old in state.schema.fields() {
+        let problem = match schema.field_with_name(old.name()) {
+            Ok(new) if new.data_type() == old.data_type() => continue,
+            Ok(new) => format!("its column `{}` is {}, not {}", old.name(), old.data_type(), new.data_type()),
+            Err(_) => format!("its column `{}` is not known to this dorado", old.name()),
+        };
+        return Err(Error::Schema { table: state.name.clone(), problem });
+    }
+    Ok(())
 }
 
 fn create() -> PutOptions {

@@ -39,19 +39,14 @@ impl Lake {
     }
 
     /// What the tables do not have yet, as batches by table and month.
-    fn unsettled(
-        &self,
-        batch: Batch,
-    ) -> Result<BTreeMap<&'static str, BTreeMap<Month, RecordBatch>>, Error> {
+    fn unsettled(&self, batch: Batch) -> Result<BTreeMap<&'static str, BTreeMap<Month, RecordBatch>>, Error> {
         let through = |table: &'static str| self.inner.table(table).map(|table| table.state().transaction(SETTLE));
         let mut deliveries = batch.deliveries;
         deliveries.sort_by_key(|settled| settled.arrival);
         let kept_through = through(bronze::DELIVERIES)?;
         let first = deliveries.partition_point(|settled| settled.arrival <= kept_through);
-        let raw = bronze::by_month(&deliveries[first..]).map_err(|source| Error::Commit {
-            table: bronze::DELIVERIES.to_owned(),
-            source: source.into(),
-        })?;
+        let raw = bronze::by_month(&deliveries[first..])
+            .map_err(|source| Error::Commit { table: bronze::DELIVERIES.to_owned(), source: source.into() })?;
         let mut sorted = Sorted::default();
         for Settled { arrival, outcome, .. } in deliveries {
             for fact in outcome.unwrap_or_default() {
@@ -74,9 +69,8 @@ impl Lake {
         through: i64,
     ) -> Result<(), Error> {
         let table = self.inner.table(name)?;
-        let files = months.into_iter().map(|(month, rows)| async move {
-            table.write(&month.to_string(), vec![rows]).await
-        });
+        let files =
+            months.into_iter().map(|(month, rows)| async move { table.write(&month.to_string(), vec![rows]).await });
         let mut change = Change::of_data("WRITE");
         change.add = join_all(files).await.into_iter().collect::<Result<_, _>>()?;
         change.transaction = Some((SETTLE, through));
@@ -145,9 +139,11 @@ fn check(
     for (month, rows) in months {
         let (found, known) = (rows.schema(), &declared.schema);
         let same = found.fields().len() == known.fields().len()
-            && found.fields().iter().zip(known.fields()).all(|(found, known)| {
-                found.name() == known.name() && found.data_type() == known.data_type()
-            });
+            && found
+                .fields()
+                .iter()
+                .zip(known.fields())
+                .all(|(found, known)| found.name() == known.name() && found.data_type() == known.data_type());
         if !same {
             return Err(problem(format!("rows of {month} have the columns {found:?}, declared were {known:?}")));
         }
@@ -155,11 +151,7 @@ fn check(
     Ok(())
 }
 
-async fn publish_table(
-    table: &Table,
-    months: BTreeMap<String, RecordBatch>,
-    through: i64,
-) -> Result<(), Error> {
+async fn publish_table(table: &Table, months: BTreeMap<String, RecordBatch>, through: i64) -> Result<(), Error> {
     let replaced: HashSet<String> = months.keys().cloned().collect();
     let filled = months.into_iter().filter(|(_, rows)| rows.num_rows() > 0);
     let files = filled.map(|(month, rows)| async move { table.write(&month, vec![rows]).await });

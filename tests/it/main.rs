@@ -1,8 +1,16 @@
 //! One binary of tests over the whole: the metrics by example, their properties, and the real server.
 
+mod binary;
+mod cli;
+mod events;
+mod generated;
+mod git;
+mod github;
 mod history;
+mod kill;
 mod model;
 mod properties;
 mod server;
 mod subject;
 mod tables;
+mod tidy;

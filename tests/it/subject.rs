@@ -65,11 +65,12 @@ const KEYS: [&str; 18] = [
 ];
 
 /// Where two answers to one question differ; `None` where they agree.
-pub(crate) fn difference(expected: &Value, actual: &Value) -> Option<String> {
+pub(crate) fn difference(expected: &Value, answer: &Value) -> Option<String> {
     let none = Vec::new();
-    let (expected, actual) = (expected["data"].as_array()?, actual["data"].as_array().unwrap_or(&none));
+    let (expected, actual) = (expected["data"].as_array()?, answer["data"].as_array().unwrap_or(&none));
     if expected.len() != actual.len() {
-        return Some(format!("{} rows instead of {}", actual.len(), expected.len()));
+        let refusal = answer["detail"].as_str().unwrap_or_default();
+        return Some(format!("{} rows instead of {} {refusal}", actual.len(), expected.len()));
     }
     for (row, (expected, actual)) in expected.iter().zip(actual).enumerate() {
         for key in KEYS {

@@ -1,5 +1,6 @@
 //! The inbox's SQLite file: one connection, used by the inbox's thread only.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -37,29 +38,35 @@ const BYTES_AT_ONCE: usize = 64 << 20;
 pub(super) struct File {
     path: Option<PathBuf>,
     connection: Connection,
+    /// How many wait, by source: counted once, because counting is slow where many do.
+    n_waiting: BTreeMap<String, u64>,
 }
 
 impl File {
     /// Opens or makes it. No arrival number up to `used` is given again, also where the file is new.
     pub(super) fn open(path: Option<&Path>, used: i64) -> Result<Self, Error> {
         let connection = connect(path).map_err(|source| Error::Inbox { action: "open the file", source })?;
-        let file = Self { path: path.map(Path::to_owned), connection };
-        file.connection
+        let n_waiting = count(&connection).map_err(|source| Error::Inbox { action: "open the file", source })?;
+        connection
             .execute("update counter set last_arrival = max(last_arrival, ?1)", [used])
             .map_err(|source| Error::Inbox { action: "open the file", source })?;
-        Ok(file)
+        Ok(Self { path: path.map(Path::to_owned), connection, n_waiting })
     }
 
     /// Keeps them in one transaction. When this returns they are on stable storage.
     pub(super) fn keep(&mut self, deliveries: &[Delivery]) -> Result<Vec<Kept>, Error> {
-        self.write("keep a delivery", |transaction| {
+        let kept = self.write("keep a delivery", |transaction| {
             let last: i64 = transaction.query_one("select last_arrival from counter", [], |row| row.get(0))?;
             let mut next = last;
             let kept = deliveries.iter().map(|delivery| insert(transaction, delivery, &mut next));
             let kept = kept.collect::<Result<Vec<_>, _>>()?;
             transaction.execute("update counter set last_arrival = ?1", [next])?;
             Ok(kept)
-        })
+        })?;
+        for (delivery, _) in deliveries.iter().zip(&kept).filter(|(_, kept)| !kept.duplicate) {
+            *self.n_waiting.entry(delivery.source_name()).or_default() += 1;
+        }
+        Ok(kept)
     }
 
     pub(super) fn waiting(&self, limit: usize) -> Result<Vec<(i64, Delivery)>, Error> {
@@ -95,22 +102,34 @@ impl File {
 
     /// Takes them out and counts them for their sources, once each.
     pub(super) fn leave(&mut self, leaving: &[Leaving]) -> Result<(), Error> {
-        self.write("take out a settled batch", |transaction| {
+        let left = self.write("take out a settled batch", |transaction| {
+            let mut left = BTreeMap::<(&str, Outcome), u64>::new();
+            let mut delete = transaction.prepare_cached("delete from waiting where arrival = ?1")?;
             for Leaving { arrival, source, outcome } in leaving {
-                let n = transaction.prepare_cached("delete from waiting where arrival = ?1")?.execute([arrival])?;
-                if n > 0 {
-                    transaction.prepare_cached(counting(*outcome))?.execute([source])?;
+                if delete.execute([arrival])? > 0 {
+                    *left.entry((source, *outcome)).or_default() += 1;
                 }
             }
-            Ok(())
-        })
+            for ((source, outcome), n) in &left {
+                transaction.prepare_cached(counting(*outcome))?.execute(params![source, n.cast_signed()])?;
+            }
+            Ok(left)
+        })?;
+        for ((source, _), n) in left {
+            if let Some(n_waiting) = self.n_waiting.get_mut(source) {
+                *n_waiting = n_waiting.saturating_sub(n);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn reserve(&mut self) -> Result<i64, Error> {
         self.write("take an arrival number", |transaction| {
-            transaction.query_one("update counter set last_arrival = last_arrival + 1 returning last_arrival", [], |row| {
-                row.get(0)
-            })
+            transaction.query_one(
+                "update counter set last_arrival = last_arrival + 1 returning last_arrival",
+                [],
+                |row| row.get(0),
+            )
         })
     }
 
@@ -120,28 +139,24 @@ impl File {
         read.map_err(|source| Error::Inbox { action: "read what waits", source })
     }
 
-    pub(super) fn n_waiting(&self) -> Result<u64, Error> {
-        let read: rusqlite::Result<i64> =
-            self.connection.query_one("select count(*) from waiting", [], |row| row.get(0));
-        read.map(i64::cast_unsigned).map_err(|source| Error::Inbox { action: "count what waits", source })
+    pub(super) fn n_waiting(&self) -> u64 {
+        self.n_waiting.values().sum()
     }
 
     pub(super) fn status(&self) -> Result<Vec<SourceStatus>, Error> {
         let read = || {
             let mut statement = self.connection.prepare_cached(
-                "select source, last_delivery_at, n_kept, n_ignored, n_rejected,
-                    (select count(*) from waiting w
-                     where w.source || case w.connection when '' then '' else '/' || w.connection end = s.source)
-                 from sources s order by source",
+                "select source, last_delivery_at, n_kept, n_ignored, n_rejected from sources order by source",
             )?;
             let statuses = statement.query_map([], |row| {
+                let source: String = row.get(0)?;
                 Ok(SourceStatus {
-                    source: row.get(0)?,
+                    n_waiting: self.n_waiting.get(&source).copied().unwrap_or(0),
+                    source,
                     last_delivery_at: row.get::<_, Option<i64>>(1)?.and_then(Instant::from_timestamp_micros),
                     n_kept: row.get::<_, i64>(2)?.cast_unsigned(),
                     n_ignored: row.get::<_, i64>(3)?.cast_unsigned(),
                     n_rejected: row.get::<_, i64>(4)?.cast_unsigned(),
-                    n_waiting: row.get::<_, i64>(5)?.cast_unsigned(),
                 })
             })?;
             statuses.collect::<rusqlite::Result<Vec<_>>>()
@@ -156,10 +171,8 @@ impl File {
         action: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
-        let written = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|transaction| {
+        let written =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
                 let value = work(&transaction)?;
                 transaction.commit()?;
                 Ok(value)
@@ -167,8 +180,9 @@ impl File {
         if written.is_err()
             && self.path.is_some()
             && let Ok(connection) = connect(self.path.as_deref())
+            && let Ok(n_waiting) = count(&connection)
         {
-            self.connection = connection;
+            (self.connection, self.n_waiting) = (connection, n_waiting);
         }
         written.map_err(|source| Error::Inbox { action, source })
     }
@@ -184,6 +198,17 @@ fn connect(path: Option<&Path>) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.execute_batch(SCHEMA)?;
     Ok(connection)
+}
+
+fn count(connection: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
+    let mut statement =
+        connection.prepare("select source, connection, count(*) from waiting group by source, connection")?;
+    let counted = statement.query_map([], |row| {
+        let (source, connection): (String, String) = (row.get(0)?, row.get(1)?);
+        let name = if connection.is_empty() { source } else { format!("{source}/{connection}") };
+        Ok((name, row.get::<_, i64>(2)?.cast_unsigned()))
+    })?;
+    counted.collect()
 }
 
 fn insert(transaction: &Transaction<'_>, delivery: &Delivery, last: &mut i64) -> rusqlite::Result<Kept> {
@@ -223,8 +248,8 @@ fn read_delivery(row: &Row<'_>) -> rusqlite::Result<(i64, Delivery)> {
 
 fn counting(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Kept => "update sources set n_kept = n_kept + 1 where source = ?1",
-        Outcome::Ignored => "update sources set n_ignored = n_ignored + 1 where source = ?1",
-        Outcome::Rejected => "update sources set n_rejected = n_rejected + 1 where source = ?1",
+        Outcome::Kept => "update sources set n_kept = n_kept + ?2 where source = ?1",
+        Outcome::Ignored => "update sources set n_ignored = n_ignored + ?2 where source = ?1",
+        Outcome::Rejected => "update sources set n_rejected = n_rejected + ?2 where source = ?1",
     }
 }

@@ -97,10 +97,7 @@ async fn a_table_of_a_newer_version_is_refused_by_name() {
     lake.inner.facts["incidents"].make_current(crate::Incident::schema(), SCHEMA_VERSION + 1).await.unwrap();
     lake.close();
     let refused = Lake::open(&path(&directory)).await.unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "table `incidents` has schema version 2, this dorado knows 1: use a newer dorado"
-    );
+    assert_eq!(refused.to_string(), "table `incidents` has schema version 2, this dorado knows 1: use a newer dorado");
     assert!(matches!(Lake::open_read_only(&path(&directory)).await, Err(Error::NewerSchema { .. })));
 }
 
@@ -108,8 +105,12 @@ async fn a_table_of_a_newer_version_is_refused_by_name() {
 async fn a_table_of_an_older_version_opens_and_its_rows_have_nulls_in_new_columns() {
     let directory = tempfile::tempdir().unwrap();
     let whole = Change::schema();
-    let old: Vec<Field> = whole.fields().iter().filter(|field| field.name() != "deployment" && field.name() != "paths")
-        .map(|field| field.as_ref().clone()).collect();
+    let old: Vec<Field> = whole
+        .fields()
+        .iter()
+        .filter(|field| field.name() != "deployment" && field.name() != "paths")
+        .map(|field| field.as_ref().clone())
+        .collect();
     let old = Arc::new(Schema::new(old));
     let change = Change { id: "abc".to_owned(), authored_at: Some(at(0)), ..Change::default() };
     let rows = [Stamped { fact: change.clone(), stamp: Stamp { clock: at(0), arrival: 1 } }];

@@ -6,6 +6,7 @@ mod maintaining;
 mod reading;
 mod rows;
 mod settling;
+mod storing;
 
 use std::sync::Arc;
 

@@ -5,9 +5,7 @@ use proptest::option::of;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::sample::select;
 
-use crate::{
-    Change, Deployment, Incident, Instant, Override, PullRequest, Row, Stamp, Stamped, Status, Tier, Verdict,
-};
+use crate::{Change, Deployment, Incident, Instant, Override, PullRequest, Row, Stamp, Stamped, Status, Tier, Verdict};
 
 fn instant() -> impl Strategy<Value = Instant> {
     (-62_135_596_800_000_000..253_402_300_799_999_999_i64)

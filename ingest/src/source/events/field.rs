@@ -74,9 +74,7 @@ impl<'de> Deserialize<'de> for When {
             }
             // JSON has no such number: this is how typed columns hand over their microseconds.
             fn visit_i128<E: de::Error>(self, micros: i128) -> Result<When, E> {
-                i64::try_from(micros)
-                    .map_err(E::custom)
-                    .and_then(|micros| When::from_micros(micros).map_err(E::custom))
+                i64::try_from(micros).map_err(E::custom).and_then(|micros| When::from_micros(micros).map_err(E::custom))
             }
         }
         deserializer.deserialize_any(Reader)
@@ -202,7 +200,9 @@ impl<'de> Deserialize<'de> for StatusWord {
             .find(|(known, _)| known.eq_ignore_ascii_case(word.trim()))
             .map(|(_, status)| Self(*status))
             .ok_or_else(|| {
-                de::Error::custom(format!("`{word}` is not a status; write success, failed, cancelled, running or pending"))
+                de::Error::custom(format!(
+                    "`{word}` is not a status; write success, failed, cancelled, running or pending"
+                ))
             })
     }
 }
@@ -269,11 +269,7 @@ impl JsonSchema for ChangeRef {
 
 /// A SHA in lower case; any other id as it is.
 pub(crate) fn sha(id: String) -> String {
-    if matches!(id.len(), 40 | 64) && id.bytes().all(|b| b.is_ascii_hexdigit()) {
-        id.to_ascii_lowercase()
-    } else {
-        id
-    }
+    if matches!(id.len(), 40 | 64) && id.bytes().all(|b| b.is_ascii_hexdigit()) { id.to_ascii_lowercase() } else { id }
 }
 
 #[cfg(test)]

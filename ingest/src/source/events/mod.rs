@@ -10,6 +10,8 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use dorado_lake::{Delivery, Fact};
 use serde::Serialize;
 
@@ -52,12 +54,14 @@ impl Source for Events {
 }
 
 /// What a body of events came to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parsed {
     /// Facts of the events that are right, in their order.
     pub accepted: Vec<Fact>,
     /// Events that are right. One event may state several facts.
     pub n_accepted: usize,
+    /// The same by type.
+    pub accepted_types: BTreeMap<EventType, usize>,
     /// Events that are wrong, in their order.
     pub rejected: Vec<Rejected>,
 }
@@ -114,10 +118,13 @@ pub fn parse(body: &[u8], content_type: Option<&str>) -> Result<Parsed, Error> {
 /// As [`parse`].
 pub fn parse_from(source_name: &str, body: &[u8], content_type: Option<&str>) -> Result<Parsed, Error> {
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body).trim_ascii();
-    let mut parsed = Parsed { accepted: Vec::new(), n_accepted: 0, rejected: Vec::new() };
+    let mut parsed = Parsed::default();
     for (index, event) in split(body, content_type)?.into_iter().enumerate() {
         match read_json(event, source_name, &mut parsed.accepted) {
-            Ok(_) => parsed.n_accepted += 1,
+            Ok(kind) => {
+                parsed.n_accepted += 1;
+                *parsed.accepted_types.entry(kind).or_default() += 1;
+            }
             Err(WrongEvent { kind, id, wrong: Wrong { field, problem } }) => {
                 parsed.rejected.push(Rejected { index, r#type: kind, id, field, problem });
             }

@@ -34,7 +34,10 @@ impl Event for Deployment {
         let status = self.status.map_or(Status::Success, |s| s.0);
         let is_over = matches!(status, Status::Success | Status::Failed | Status::Cancelled);
         if is_over && self.finished_at.is_none() {
-            return Err(Wrong::new("finished_at", "is missing; a deployment that is over needs it, write RFC 3339 with an offset"));
+            return Err(Wrong::new(
+                "finished_at",
+                "is missing; a deployment that is over needs it; write RFC 3339 with an offset",
+            ));
         }
         in_order(("started_at", self.started_at), ("finished_at", self.finished_at))?;
         if self.started_at.or(self.finished_at).or(self.updated_at).is_none() {
@@ -67,7 +70,9 @@ impl Event for Deployment {
             changes,
             pull_requests: ids(self.pull_requests),
             paths: texts(self.paths).unwrap_or_default(),
-            is_rollback: self.rollback == Some(true) || self.kind == Some(Planning::Rollback) || self.rolls_back.is_some(),
+            is_rollback: self.rollback == Some(true)
+                || self.kind == Some(Planning::Rollback)
+                || self.rolls_back.is_some(),
             is_hotfix: self.hotfix == Some(true) || self.kind == Some(Planning::Hotfix) || self.repairs.is_some(),
             is_unplanned: self.unplanned == Some(true) || self.kind == Some(Planning::Unplanned),
             repairs: id(self.rolls_back.or(self.repairs)).map(sha),

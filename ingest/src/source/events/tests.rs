@@ -30,7 +30,8 @@ fn one_object_an_array_and_lines_say_the_same() {
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(DEPLOYMENT).unwrap()).unwrap();
     let one = parse(DEPLOYMENT.as_bytes(), None).unwrap();
     assert_eq!(one.n_accepted, 1);
-    for body in [pretty, format!("[{DEPLOYMENT}]"), format!("\n \n{DEPLOYMENT}\r\n\n"), format!("\u{feff}{DEPLOYMENT}")] {
+    for body in [pretty, format!("[{DEPLOYMENT}]"), format!("\n \n{DEPLOYMENT}\r\n\n"), format!("\u{feff}{DEPLOYMENT}")]
+    {
         assert_eq!(parse(body.as_bytes(), None).unwrap(), one, "{body}");
     }
     let lines = parse(format!("{DEPLOYMENT}\n\n{DEPLOYMENT}\n").as_bytes(), None).unwrap();
@@ -102,14 +103,23 @@ fn what_a_record_must_hold_is_said() {
     assert!(problem_of(r#"{"id":"d"}"#).starts_with("events[0].type: is missing"));
     assert!(problem_of(r#"{"type":"deploy","id":"d"}"#).ends_with("write `deployment`"));
     assert!(problem_of(r#"{"type":3,"id":"d"}"#).starts_with("events[0].type: is not text"));
-    assert!(problem_of(r#"{"type":"deployment","id":"d","service":"s"}"#).starts_with("events[0].finished_at: is missing"));
-    assert!(problem_of(r#"{"type":"deployment","id":"d","finished_at":"2026-01-02T03:04:05Z"}"#).contains("`service` or `repository`"));
+    assert!(
+        problem_of(r#"{"type":"deployment","id":"d","service":"s"}"#).starts_with("events[0].finished_at: is missing")
+    );
+    assert!(
+        problem_of(r#"{"type":"deployment","id":"d","finished_at":"2026-01-02T03:04:05Z"}"#)
+            .contains("`service` or `repository`")
+    );
     let long = format!(r#"{{"type":"incident","id":"{}","opened_at":"2026-01-02T03:04:05Z"}}"#, "é".repeat(513));
     assert!(problem_of(&long).contains("has 513 characters; at most 512"));
     assert!(problem_of(r#"{"type":"override","id":"o","verdict":"caused_by","incident":"i","author":"a","reason":"r","decided_at":"2026-01-02T03:04:05Z"}"#)
         .starts_with("events[0].deployment: is missing"));
-    assert!(problem_of(r#"{"type":"incident","id":"i","opened_at":"2026-01-02T03:04:05Z","resolved_at":"2026-01-02T03:04:04Z"}"#)
-        .contains("is before `opened_at`"));
+    assert!(
+        problem_of(
+            r#"{"type":"incident","id":"i","opened_at":"2026-01-02T03:04:05Z","resolved_at":"2026-01-02T03:04:04Z"}"#
+        )
+        .contains("is before `opened_at`")
+    );
     assert!(problem_of(r#"{"type":"change","id":"c","service":"s"}"#).contains("write one of `authored_at`"));
 }
 
@@ -201,7 +211,11 @@ fn every_field_of_the_schema_is_described_and_every_alias_is_parsed() {
     for event in schema["oneOf"].as_array().unwrap().iter().chain(schema["$defs"].as_object().unwrap().values()) {
         for (field, of) in event["properties"].as_object().into_iter().flatten() {
             n_fields += 1;
-            assert!(of["description"].as_str().is_some_and(|d| d.len() > 5), "{field} of {} is not described", event["title"]);
+            assert!(
+                of["description"].as_str().is_some_and(|d| d.len() > 5),
+                "{field} of {} is not described",
+                event["title"]
+            );
         }
     }
     assert!(n_fields > 90, "{n_fields}");
@@ -216,7 +230,8 @@ fn every_field_of_the_schema_is_described_and_every_alias_is_parsed() {
 
 /// Bodies as a sender might make them: good lines, broken ones and repeats.
 fn some_lines() -> impl Strategy<Value = Vec<String>> {
-    let time = (0..200_000_i64).prop_map(|s| chrono::DateTime::from_timestamp(1_760_000_000 + s, 0).unwrap().to_rfc3339());
+    let time =
+        (0..200_000_i64).prop_map(|s| chrono::DateTime::from_timestamp(1_760_000_000 + s, 0).unwrap().to_rfc3339());
     let line = (0..5_u8, 0..9_u8, time).prop_map(|(kind, id, time)| match kind {
         0 => json!({"type": "deployment", "id": id, "service": "s", "finished_at": time}).to_string(),
         1 => json!({"type": "change", "id": id, "service": "s", "committed_at": time, "opened_at": time}).to_string(),
@@ -233,7 +248,7 @@ proptest! {
         let facts_of = |lines: &[String]| {
             let body = lines.join("\n");
             let parsed = if lines.is_empty() { None } else { parse(body.as_bytes(), Some("application/x-ndjson")).ok() };
-            let parsed = parsed.unwrap_or(Parsed { accepted: Vec::new(), n_accepted: 0, rejected: Vec::new() });
+            let parsed = parsed.unwrap_or_default();
             let facts: Vec<String> = parsed.accepted.iter().map(|f| serde_json::to_string(f).unwrap()).collect();
             (facts, parsed.rejected.len())
         };

@@ -89,7 +89,8 @@ impl Reader {
     async fn make(&mut self, request: Request) -> Result<(), Error> {
         match request {
             Request::Deployments { repository, page } => {
-                let rows = self.rows(&format!("/repos/{repository}/deployments"), &[("page", &page.to_string())]).await?;
+                let rows =
+                    self.rows(&format!("/repos/{repository}/deployments"), &[("page", &page.to_string())]).await?;
                 // The newest come first: an old one ends the search.
                 let n_rows = rows.len();
                 let young: Vec<Value> = rows.into_iter().filter(|row| self.is_young(row, "created_at")).collect();
@@ -112,7 +113,8 @@ impl Reader {
             }
             Request::PullRequests { repository, page } => {
                 let page_text = page.to_string();
-                let query = [("page", page_text.as_str()), ("state", "all"), ("sort", "updated"), ("direction", "desc")];
+                let query =
+                    [("page", page_text.as_str()), ("state", "all"), ("sort", "updated"), ("direction", "desc")];
                 let rows = self.rows(&format!("/repos/{repository}/pulls"), &query).await?;
                 let young: Vec<Value> = rows.into_iter().filter(|row| self.is_young(row, "updated_at")).collect();
                 if young.len() == PER_PAGE {
@@ -149,10 +151,7 @@ fn delivery(event: &str, row: &str, repository: &str, mut body: Value) -> Delive
     Delivery {
         source: NAME.to_owned(),
         connection: String::new(),
-        headers: vec![
-            ("x-github-event".to_owned(), event.to_owned()),
-            ("x-github-delivery".to_owned(), id.clone()),
-        ],
+        headers: vec![("x-github-event".to_owned(), event.to_owned()), ("x-github-delivery".to_owned(), id.clone())],
         id,
         body: Bytes::from(body.to_string()),
         received_at: at,

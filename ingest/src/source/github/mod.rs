@@ -105,9 +105,8 @@ impl Source for Github {
 
     fn authenticate(&self, delivery: &Delivery) -> Result<(), Error> {
         let signature = delivery.header("x-hub-signature-256").and_then(|value| value.strip_prefix("sha256="));
-        let checked = signature.map_or(Checked::Forged, |signature| {
-            check_hmac_sha256(&self.options.secrets, &delivery.body, signature)
-        });
+        let checked = signature
+            .map_or(Checked::Forged, |signature| check_hmac_sha256(&self.options.secrets, &delivery.body, signature));
         match checked {
             Checked::Signed => Ok(()),
             Checked::Unknown => Err(Error::Unreadable { source_name: delivery.source_name() }),
@@ -150,7 +149,8 @@ fn json_of(delivery: &Delivery) -> Cow<'_, [u8]> {
 }
 
 fn parse(body: &[u8]) -> Result<Payload, Error> {
-    json::check_depth(body).map_err(|broken| Error::Malformed { place: "body".to_owned(), problem: broken.to_string() })?;
+    json::check_depth(body)
+        .map_err(|broken| Error::Malformed { place: "body".to_owned(), problem: broken.to_string() })?;
     let mut parser = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut parser).map_err(|e| Error::Malformed {
         place: match e.path().to_string() {

@@ -173,7 +173,10 @@ fn only_a_signed_delivery_is_let_in() {
     };
     let secret = || Secret::value("It's a Secret to Everybody");
     let right = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
-    assert_eq!(right.strip_prefix("sha256=").unwrap(), sign_hmac_sha256(b"It's a Secret to Everybody", b"Hello, World!"));
+    assert_eq!(
+        right.strip_prefix("sha256=").unwrap(),
+        sign_hmac_sha256(b"It's a Secret to Everybody", b"Hello, World!")
+    );
     assert!(signed(vec![secret()], Some(right)).is_ok());
     assert!(signed(vec![Secret::value("new"), secret()], Some(right)).is_ok(), "two are live");
     let forged = [
@@ -246,7 +249,10 @@ async fn a_backfill_says_what_the_webhooks_would_have_said() {
         ),
         (
             "/api/v3/repos/harbour/quay/deployments/4711/statuses?per_page=100",
-            json!([part("deployment_status.inactive", "deployment_status"), part("deployment_status.success", "deployment_status")]),
+            json!([
+                part("deployment_status.inactive", "deployment_status"),
+                part("deployment_status.success", "deployment_status")
+            ]),
         ),
         (
             "/api/v3/repos/harbour/quay/pulls?page=1&state=all&sort=updated&direction=desc&per_page=100",

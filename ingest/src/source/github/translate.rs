@@ -256,9 +256,9 @@ fn whole_deployment(payload: Payload, source: &str) -> Result<Deployment, Error>
 fn flag(payload: &Value, name: &str) -> bool {
     match payload {
         Value::Object(given) => given.get(name) == Some(&Value::Bool(true)),
-        Value::String(text) if text.starts_with('{') => serde_json::from_str(text).is_ok_and(|given: Value| {
-            given.get(name) == Some(&Value::Bool(true))
-        }),
+        Value::String(text) if text.starts_with('{') => {
+            serde_json::from_str(text).is_ok_and(|given: Value| given.get(name) == Some(&Value::Bool(true)))
+        }
         _ => false,
     }
 }
@@ -284,7 +284,9 @@ fn release(payload: Payload, source: &str, options: &GithubOptions) -> Result<To
     let published_at = needed(told.published_at.0, || "release.published_at".to_owned())?;
     // What the tag was made from, if it did not exist: a branch's name, or a SHA.
     let (revision, branch) = match told.target_commitish {
-        Some(target) if target.len() == 40 && target.bytes().all(|b| b.is_ascii_hexdigit()) => (Some(sha(target)), None),
+        Some(target) if target.len() == 40 && target.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            (Some(sha(target)), None)
+        }
         branch => (None, branch),
     };
     Told::one(Fact::Deployment(Deployment {
