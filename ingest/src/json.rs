@@ -91,14 +91,13 @@ fn end_of_value(body: &[u8], start: usize) -> Result<usize, Broken> {
                     return Err(Broken::TooDeep(at));
                 }
             }
-            b'}' | b']' if depth == 0 => return Ok(at),
+            b'}' | b']' | b',' if depth == 0 => return Ok(at),
             b'}' | b']' => {
                 depth -= 1;
                 if depth == 0 {
                     return Ok(at + 1);
                 }
             }
-            b',' if depth == 0 => return Ok(at),
             _ => {}
         }
         at += 1;

@@ -28,7 +28,7 @@ pub enum Fact {
 /// so that one commit told by two tools counts once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Source and connection that told it, as `github` or `github/main`.
+    /// Source and connection that told it, as `events` or `events/main`.
     pub source: String,
     /// The commit's full SHA in lower case where there is one, else the source's id.
     pub id: String,

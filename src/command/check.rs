@@ -44,8 +44,8 @@ fn summary(config: &Config) -> String {
     let services: Vec<&str> = config.services.iter().map(|s| s.name.as_str()).collect();
     let teams: Vec<&str> = config.teams.iter().map(|t| t.name.as_str()).collect();
     let environments: Vec<&str> = config.environments.iter().map(|e| e.name.as_str()).collect();
-    let mut sources = vec!["events", "git"];
-    sources.extend(config.github.as_ref().map(|_| "github"));
+    let connected = dorado_ingest::all(config.sources());
+    let sources: Vec<&str> = connected.iter().map(|source| source.name()).chain(["git"]).collect();
     let lines = [("service", services), ("team", teams), ("environment", environments), ("source", sources)];
     let told = lines.map(|(kind, names)| format!("  {}{}\n", counted(names.len() as i64, kind), listed(names)));
     format!("{}  data in {}", told.concat(), config.data(None))

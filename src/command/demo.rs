@@ -34,7 +34,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<()> {
         engine.lake().clone().close();
         return Ok(());
     }
-    serve::serve(&work, engine, &config, &args.listen)
+    serve::serve(&work, &engine, &config, &args.listen)
 }
 
 /// Where the data lies: kept where it was asked for, removed where it was not.

@@ -153,7 +153,7 @@ fn rows(metric: &Metric, rows: &[Row], tz: Tz) -> Table {
     let columns: Vec<&Column> = columns.iter().filter(is_told).collect();
     let mut table = Table::new(&columns.iter().map(|(heading, side, _)| (*heading, *side)).collect::<Vec<_>>());
     for row in rows {
-        table.push(columns.iter().map(|(_, _, cell)| cell(row, tz)).collect());
+        table.push(&columns.iter().map(|(_, _, cell)| cell(row, tz)).collect::<Vec<String>>());
     }
     table
 }

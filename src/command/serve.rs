@@ -23,13 +23,13 @@ pub(crate) fn run(args: &ServeArgs, config_file: Option<&Path>) -> Result<()> {
     let url = config.data(args.data.data.as_deref());
     let work = open::runtime("dorado-work")?;
     let engine = work.block_on(open::engine(&url, &config))?;
-    serve(&work, engine, &config, &args.listen)
+    serve(&work, &engine, &config, &args.listen)
 }
 
 /// Serves an engine that is open. Questions and the pipeline run on `work`, HTTP on a runtime of its own.
 pub(crate) fn serve(
     work: &tokio::runtime::Runtime,
-    engine: Engine,
+    engine: &Engine,
     config: &Config,
     listen: &ListenArgs,
 ) -> Result<()> {

@@ -27,7 +27,7 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(crate) fn push(&mut self, row: Vec<String>) {
+    pub(crate) fn push(&mut self, row: &[String]) {
         self.rows.push(row.iter().map(|cell| printable(cell)).collect());
     }
 
@@ -79,8 +79,8 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_numbers_stand_right() {
         let mut table = Table::new(&[("service", Side::Left), ("n", Side::Right), ("title", Side::Left)]);
-        table.push(vec!["cart".into(), "1,200".into(), "a".into()]);
-        table.push(vec!["checkout-ä".into(), "7".into(), String::new()]);
+        table.push(&["cart".into(), "1,200".into(), "a".into()]);
+        table.push(&["checkout-ä".into(), "7".into(), String::new()]);
         assert_eq!(table.lines(), ["service         n  title", "cart        1,200  a", "checkout-ä      7"]);
     }
 

@@ -45,7 +45,7 @@ impl<'a> Shape<'a> {
         match value.get_ref() {
             DeValue::Table(table) => self.table(table, at, schema, path),
             DeValue::Array(array) => {
-                for item in array.iter() {
+                for item in array {
                     if let Some(items) = schema.get("items") {
                         self.value(item, items, path);
                     }
@@ -88,7 +88,7 @@ impl<'a> Shape<'a> {
     fn one_of(&mut self, value: &Spanned<DeValue<'_>>, choices: &[&'a Value], path: &str) {
         let at = value.span().start;
         let words: Vec<&str> = choices.iter().flat_map(|choice| words(choice)).collect();
-        let keyed = |choice: &&'a Value| Some(choice.get("properties")?.as_object()?.iter().next()?);
+        let keyed = |choice: &&'a Value| choice.get("properties")?.as_object()?.iter().next();
         let keys: Vec<(&String, &Value)> = choices.iter().filter_map(keyed).collect();
         let names: Vec<&str> = keys.iter().map(|(name, _)| name.as_str()).collect();
         match value.get_ref() {

@@ -200,3 +200,29 @@ fn shells_and_readers_of_manuals_are_served() {
     let unknown = run(["sevre"]);
     assert!(!unknown.succeeded && unknown.stderr.contains("serve"), "{}", unknown.stderr);
 }
+
+#[test]
+fn a_mistake_in_the_configuration_is_named_with_its_line() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("dorado.toml");
+    let check = || run(["--config", text(&file), "check"]);
+    let right = "[[team]]\nname = \"payments\"\n\n[[service]]\nname = \"checkout\"\nteam = \"payments\"\n";
+    std::fs::write(&file, right).unwrap();
+    let checked = check();
+    assert!(checked.succeeded, "{}{}", checked.stdout, checked.stderr);
+    for (line, from, to, said) in [
+        (6, "team = \"payments\"\n", "taem = \"payments\"\n", "did you mean `team`?"),
+        (6, "team = \"payments\"\n", "team = \"payment\"\n", "`payment`"),
+        (5, "name = \"checkout\"", "name = 7", "name"),
+        (5, "\"checkout\"", "\"checkout", "string"),
+    ] {
+        std::fs::write(&file, right.replace(from, to)).unwrap();
+        let checked = check();
+        assert!(!checked.succeeded, "{to}");
+        let all = format!("{}{}", checked.stdout, checked.stderr);
+        let mistake = all.lines().find(|l| l.contains(&format!("dorado.toml:{line}:"))).unwrap_or_default();
+        assert!(mistake.contains(said), "`{said}` is not said of line {line}:\n{all}");
+    }
+    let schema: Value = serde_json::from_str(&dorado(["check", "--schema"])).unwrap();
+    assert!(schema["properties"]["service"].is_object(), "{schema}");
+}

@@ -241,7 +241,7 @@ impl Maker {
                 event["revision"] = json!(self.id("r", self.random.clone().below(n + 3)));
             }
             Style::Merged if self.random.chance(70) => {
-                event["revision"] = json!(self.id("r", self.random.clone().below(n + 3)))
+                event["revision"] = json!(self.id("r", self.random.clone().below(n + 3)));
             }
             Style::Merged => {}
         }

@@ -91,7 +91,7 @@ fn names(line: &str, word: &str) -> bool {
         .any(|(at, _)| !is_part(line[..at].chars().next_back()) && !is_part(line[at + word.len()..].chars().next()))
 }
 
-fn assert_none(rule: &str, found: Found) {
+fn assert_none(rule: &str, found: &Found) {
     assert!(found.is_empty(), "{rule}; {} places:\n{}\n", found.len(), found.join("\n"));
 }
 
@@ -107,7 +107,7 @@ fn naming(crate_name: &str, places: &[&str]) -> Found {
 
 #[test]
 fn axum_is_named_only_in_api() {
-    assert_none("only api speaks HTTP", naming("axum", &["api/"]));
+    assert_none("only api speaks HTTP", &naming("axum", &["api/"]));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn delta_and_object_stores_are_named_only_in_lake() {
         let mut found = naming(name, &["lake/", "deny.toml"]);
         // The SQL engine's own name for where files are.
         found.retain(|line| !line.contains("features ="));
-        assert_none("only the lake knows how tables are kept", found);
+        assert_none("only the lake knows how tables are kept", &found);
     }
 }
 
@@ -139,7 +139,7 @@ fn arrows_point_downwards_only() {
             forbidden.iter().any(|name| is_path(name) || is_dependency(name))
         };
         let rule = format!("`{floor}` knows none of {forbidden:?}");
-        assert_none(&rule, files.flat_map(|s| s.found(s.code(), knows)).collect());
+        assert_none(&rule, &files.flat_map(|s| s.found(s.code(), knows)).collect());
     }
 }
 
@@ -148,7 +148,7 @@ fn api_never_touches_a_table() {
     let reading = [".table(", ".register(", "TableProvider", "SessionContext", ".settle(", ".publish(", ".import("];
     let files = rust().into_iter().filter(|source| source.is_under(&["api/"]));
     let touches = |line: &str| reading.iter().any(|call| line.contains(call));
-    assert_none("api asks the engine", files.flat_map(|s| s.found(s.code_that_ships(), touches)).collect());
+    assert_none("api asks the engine", &files.flat_map(|s| s.found(s.code_that_ships(), touches)).collect());
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn the_environment_and_the_clock_are_read_only_in_src() {
     let reads = |line: &str| READING.iter().any(|word| names(line, word));
     assert_none(
         "time and environment are handed down",
-        files.flat_map(|s| s.found(s.code_that_ships(), reads)).collect(),
+        &files.flat_map(|s| s.found(s.code_that_ships(), reads)).collect(),
     );
 }
 
@@ -237,26 +237,26 @@ fn tools_are_named_only_by_their_sources() {
         found.retain(|line| end_of_tests(line, &source));
         found
     });
-    assert_none("a tool's name stays with its source", found.collect());
+    assert_none("a tool's name stays with its source", &found.collect());
 }
 
 #[test]
 fn sql_files_lie_only_in_query() {
     let elsewhere = sources().into_iter().filter(|s| s.ends_with(".sql") && !s.is_under(&["query/"]));
-    assert_none("SQL belongs to query", elsewhere.map(|s| s.path).collect());
+    assert_none("SQL belongs to query", &elsewhere.map(|s| s.path).collect());
 }
 
 #[test]
 fn every_file_says_first_what_it_is_for() {
     let silent = rust().into_iter().filter(|source| !source.text.starts_with("//! "));
-    assert_none("a file opens with `//!`", silent.map(|s| s.path).collect());
+    assert_none("a file opens with `//!`", &silent.map(|s| s.path).collect());
 }
 
 #[test]
 fn no_file_is_too_long_to_read() {
     let code = sources().into_iter().filter(|source| !source.ends_with(".md"));
     let long = code.map(|s| (s.text.lines().count(), s.path)).filter(|(n, _)| *n > 600);
-    assert_none("600 lines are enough", long.map(|(n, path)| format!("{path}: {n} lines")).collect());
+    assert_none("600 lines are enough", &long.map(|(n, path)| format!("{path}: {n} lines")).collect());
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn nothing_is_left_for_later() {
     let marks = ["todo", "unimplemented"].map(|word| format!("{word}!"));
     let ignored = format!("#[{}", "ignore");
     let is_wrong = |line: &str| line.contains(&ignored) || marks.iter().any(|mark| line.contains(mark));
-    assert_none("what is here works", rust().iter().flat_map(|s| s.found(s.code(), is_wrong)).collect());
+    assert_none("what is here works", &rust().iter().flat_map(|s| s.found(s.code(), is_wrong)).collect());
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn versions_of_dependencies_stand_in_the_root_manifest() {
         let own = lines.filter(|line| !line.contains("workspace = true"));
         own.map(|line| format!("{floor}/Cargo.toml: {line}")).collect::<Vec<_>>()
     });
-    assert_none("one version for all", own.collect());
+    assert_none("one version for all", &own.collect());
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn no_large_file_is_committed() {
     let listed = String::from_utf8(output.stdout).unwrap();
     let size = |path: &&str| std::fs::symlink_metadata(root().join(path)).map_or(0, |file| file.len());
     let large = listed.split('\0').filter(|path| !path.is_empty() && size(path) > 1 << 20);
-    assert_none("a clone stays small", large.map(str::to_owned).collect());
+    assert_none("a clone stays small", &large.map(str::to_owned).collect());
 }
 
 #[test]
@@ -297,5 +297,5 @@ fn every_metric_is_defined_by_example() {
     let ids: BTreeSet<&str> = dorado_query::METRICS.iter().map(|metric| metric.id).collect();
     assert!(ids.len() >= 5, "{ids:?}");
     let missing = ids.into_iter().filter(|id| !folder.join(format!("{id}.md")).is_file());
-    assert_none("a metric has its examples", missing.map(|id| format!("tests/metrics/{id}.md")).collect());
+    assert_none("a metric has its examples", &missing.map(|id| format!("tests/metrics/{id}.md")).collect());
 }

@@ -1,5 +1,6 @@
 //! `/api/v1/metrics/{id}/explain`: the rows behind any number.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -11,8 +12,8 @@ use crate::answer::Wanted;
 use crate::api::Api;
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
-use crate::routes::metrics::known;
-use crate::routes::question::{PageParams, QuestionParams, Rows};
+use crate::routes::metrics::{MetricRow, known};
+use crate::routes::question::{Meta, PageParams, QuestionParams};
 
 /// A row behind a number: of a change for lead time, else of a deployment.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -71,6 +72,8 @@ pub(crate) struct ExplainedRow {
     recovered_at: Option<String>,
     /// How long that took.
     recovery_seconds: Option<f64>,
+    /// The rule that says when.
+    recovery_rule: Option<String>,
     /// Whether it is rework.
     rework: Option<bool>,
     /// The rule that says so.
@@ -83,6 +86,46 @@ pub(crate) struct ExplainedRow {
     url: Option<String>,
 }
 
+/// The rows behind a number, and what it was made from.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Explained {
+    /// Those that make the number come first, then newest first.
+    data: Vec<ExplainedRow>,
+    /// What the number is.
+    meta: Explanation,
+}
+
+/// A number taken apart.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Explanation {
+    #[serde(flatten)]
+    meta: Meta,
+    /// The number itself, for the whole period, with all that a row of the metric has.
+    #[serde(flatten)]
+    total: MetricRow,
+    /// What is counted, from when to when, what is left out and why.
+    definition: String,
+    /// The choices that a reader could question.
+    rule_notes: Vec<String>,
+    /// How many rows were left out, by reason.
+    excluded: Vec<CountedReason>,
+    /// Of the deployments' metrics: how many incidents were put on a deployment by which rule.
+    #[serde(default)]
+    incidents_by_rule: Option<BTreeMap<String, u64>>,
+    /// The address that gives this answer.
+    api_call: String,
+}
+
+/// How many rows share a reason.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct CountedReason {
+    /// The reason.
+    #[schema(example = "first_deployment")]
+    reason: String,
+    /// How many.
+    n: u64,
+}
+
 /// The rows behind a number
 ///
 /// The same parameters as the number itself: numerator, denominator, what was left out and why, the
@@ -91,7 +134,7 @@ pub(crate) struct ExplainedRow {
     params(("id" = String, Path, description = "Id of the metric", example = "change-fail-rate"),
         QuestionParams, PageParams),
     responses(
-        (status = 200, description = "The rows, newest first", body = Rows<ExplainedRow>),
+        (status = 200, description = "The rows, and the number that they make", body = Explained),
         (status = 404, description = "No such metric", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn explain(

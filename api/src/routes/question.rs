@@ -113,6 +113,8 @@ pub(crate) struct Meta {
     title: Option<String>,
     /// Unit of `value`.
     unit: Option<String>,
+    /// Which way is good: `higher` or `lower`.
+    better: Option<String>,
     /// Whose definitions.
     pack: Option<String>,
     /// The choices in force.
@@ -131,6 +133,8 @@ pub(crate) struct Meta {
     previous_to: Option<String>,
     /// Version of the tables that the answer was read from.
     table_version: Option<u64>,
+    /// Whether all that has been settled is in the answer.
+    complete: Option<bool>,
     /// Every delivery that arrived until then is in the answer.
     complete_through: Option<String>,
     /// Names that were asked for and are not known, by parameter.

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SourceRow {
     /// Source, with its connection where it has one.
-    #[schema(example = "github/main")]
+    #[schema(example = "events")]
     source: String,
     /// When its last delivery arrived.
     #[schema(example = "2026-11-01T08:00:00Z")]

@@ -79,14 +79,19 @@ async fn every_row_that_is_served_has_only_documented_keys_of_the_documented_typ
         let rows = told[list].as_array().cloned().unwrap_or_default();
         assert!(!rows.is_empty(), "{address}: {told}");
         let content = &api["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
-        let documented = followed(&api, content)["properties"][list]["items"].clone();
-        let properties = properties(&api, &documented);
+        let documented = &followed(&api, content)["properties"];
         for row in rows {
-            for (key, value) in row.as_object().into_iter().flatten() {
-                let Some(schema) = properties.get(key) else { return undocumented(&address, key, value) };
-                assert!(fits(&api, schema, value), "{address}: {key} is {value}, documented as {schema}");
-            }
+            check(&api, &address, &documented[list]["items"], &row);
         }
+        check(&api, &address, &documented["meta"], &told["meta"]);
+    }
+}
+
+fn check(api: &Value, address: &str, documented: &Value, told: &Value) {
+    let properties = properties(api, documented);
+    for (key, value) in told.as_object().into_iter().flatten() {
+        let Some(schema) = properties.get(key) else { return undocumented(address, key, value) };
+        assert!(fits(api, schema, value), "{address}: {key} is {value}, documented as {schema}");
     }
 }
 

@@ -106,7 +106,7 @@ fn without_values(said: &str) -> String {
         let is_name = part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         match (n % 2, is_name) {
             (0, _) => plain.push_str(&without_places(part)),
-            (_, true) => plain.push_str(&format!("`{part}`")),
+            (_, true) => plain.extend(["`", part, "`"]),
             (_, false) => plain.push('…'),
         }
     }

@@ -54,7 +54,11 @@ async fn what_an_earlier_process_left_unfinished_is_swept() {
 #[tokio::test]
 async fn a_broken_inbox_is_said_to_be_one() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("inbox.sqlite"), "this is not a database, though it is long enough".repeat(99)).unwrap();
+    std::fs::write(
+        directory.path().join("inbox.sqlite"),
+        "this is not a database, though it is long enough".repeat(99),
+    )
+    .unwrap();
     let error = Lake::open(&path(&directory)).await.unwrap_err();
     assert!(matches!(error, Error::Inbox { .. }) && error.source().is_some(), "{error}");
 }

@@ -342,7 +342,7 @@ pub(super) mod tests {
         Question::new(&asked, chrono::Utc::now()).unwrap()
     }
 
-    fn row(value: Value) -> Row {
+    fn row(value: &Value) -> Row {
         value.as_object().unwrap().clone()
     }
 
@@ -359,9 +359,9 @@ pub(super) mod tests {
         let point = json!({ "metric": "change-lead-time", "value": 7200.0, "n": 40, "enough_data": true });
         let gap = json!({ "metric": "change-lead-time", "value": null, "n": 0, "enough_data": false });
         let answer = Answer {
-            data: vec![row(lead), row(recovery)],
-            series: Some(vec![row(point.clone()), row(gap), row(point)]),
-            meta: row(json!({ "unknown": { "team": ["<ghosts>"] }, "complete": true })),
+            data: vec![row(&lead), row(&recovery)],
+            series: Some(vec![row(&point), row(&gap), row(&point)]),
+            meta: row(&json!({ "unknown": { "team": ["<ghosts>"] }, "complete": true })),
         };
         let excluded = vec![("change-lead-time", "unshipped".to_owned(), 2)];
         Report::new("a<b>|c", &question(), &answer, &excluded, &["a note".to_owned()])

@@ -53,7 +53,7 @@ fn series(report: &Report) -> Table {
     for (bucket, label) in report.labels.iter().enumerate() {
         let mark = if report.is_cut[bucket] { "*" } else { "" };
         let cells = report.figures.iter().map(|f| f.points.get(bucket).map_or_else(String::new, |p| p.said.clone()));
-        table.push(std::iter::once(format!("{label}{mark}")).chain(cells).collect());
+        table.push(&std::iter::once(format!("{label}{mark}")).chain(cells).collect::<Vec<String>>());
     }
     table
 }

@@ -145,14 +145,12 @@ fn split<'a>(body: &'a [u8], content_type: Option<&str>) -> Result<Vec<&'a [u8]>
     match first {
         b'[' => json::elements(body).map_err(|broken| malformed(format!("{broken}; it starts as an array of events"))),
         _ => match json::is_one_value(body) {
-            Ok(true) => Ok(vec![body]),
             Err(json::Broken::TooDeep(_)) | Ok(false) => Ok(lines(body).collect()),
-            // Cut off: an object spread over lines is one broken event, whole objects a line are many.
-            Err(broken) if lines(body).any(|line| line.starts_with(b"{") && json::is_one_value(line) == Ok(true)) => {
-                tracing::debug!(%broken, "body of events has lines that are not whole");
+            // Cut off: whole objects a line are many events, one of them broken; else it is one broken event.
+            Err(_) if lines(body).any(|line| line.starts_with(b"{") && json::is_one_value(line) == Ok(true)) => {
                 Ok(lines(body).collect())
             }
-            Err(_) => Ok(vec![body]),
+            Ok(true) | Err(_) => Ok(vec![body]),
         },
     }
 }

@@ -30,12 +30,12 @@ pub(super) enum Told {
 }
 
 impl Told {
-    fn nothing(why: impl Into<String>) -> Result<Self, Error> {
-        Ok(Self::Nothing(why.into()))
+    fn nothing(why: impl Into<String>) -> Self {
+        Self::Nothing(why.into())
     }
 
-    fn one(fact: Fact) -> Result<Self, Error> {
-        Ok(Self::Facts(vec![fact]))
+    fn one(fact: Fact) -> Self {
+        Self::Facts(vec![fact])
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn event(name: &str, payload: Payload, source: &str, options: &Github
         "release" => release(payload, source, options),
         "workflow_run" => workflow_run(payload, source, options),
         "issues" => issue(payload, source, options),
-        _ => Told::nothing(format!("event `{name}` tells nothing that a metric needs")),
+        _ => Ok(Told::nothing(format!("event `{name}` tells nothing that a metric needs"))),
     }
 }
 
@@ -59,10 +59,10 @@ pub(super) fn event(name: &str, payload: Payload, source: &str, options: &Github
 fn push(payload: Payload, source: &str) -> Result<Told, Error> {
     let repository = repository_of(&payload)?;
     let Some(branch) = payload.git_ref.as_deref().and_then(|r| r.strip_prefix("refs/heads/")) else {
-        return Told::nothing("a push of a tag");
+        return Ok(Told::nothing("a push of a tag"));
     };
     if payload.deleted {
-        return Told::nothing("a branch was deleted");
+        return Ok(Told::nothing("a branch was deleted"));
     }
     let told = payload.repository.unwrap_or_default();
     let merged_at = told.pushed_at.0.filter(|_| told.default_branch.as_deref() == Some(branch));
@@ -81,7 +81,7 @@ fn push(payload: Payload, source: &str) -> Result<Told, Error> {
         }
     }
     if facts.is_empty() {
-        return Told::nothing("a push without new commits");
+        return Ok(Told::nothing("a push without new commits"));
     }
     Ok(Told::Facts(facts))
 }
@@ -118,7 +118,7 @@ fn sha_after(message: &str, words: &str) -> Option<String> {
 }
 
 fn pull_request(payload: Payload, source: &str) -> Result<Told, Error> {
-    Told::one(Fact::PullRequest(whole_pull_request(payload, source)?))
+    Ok(Told::one(Fact::PullRequest(whole_pull_request(payload, source)?)))
 }
 
 /// A pull request as every event that carries one tells it.
@@ -150,24 +150,24 @@ fn whole_pull_request(payload: Payload, source: &str) -> Result<PullRequest, Err
 /// A person's review of somebody else's pull request.
 fn review(payload: Payload, source: &str) -> Result<Told, Error> {
     if payload.action.as_deref() != Some("submitted") {
-        return Told::nothing("a review was edited or dismissed");
+        return Ok(Told::nothing("a review was edited or dismissed"));
     }
     let review = payload.review.clone().unwrap_or_default();
     let reviewer = review.user.unwrap_or_default();
     let author = payload.pull_request.as_ref().and_then(|p| p.user.clone()).unwrap_or_default();
     if is_bot(&reviewer) {
-        return Told::nothing("a bot's review");
+        return Ok(Told::nothing("a bot's review"));
     }
     if reviewer.login.is_some() && reviewer.login == author.login {
-        return Told::nothing("an author's review of their own pull request");
+        return Ok(Told::nothing("an author's review of their own pull request"));
     }
     let approved = review.state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("approved"));
     let submitted_at = review.submitted_at.0;
-    Told::one(Fact::PullRequest(PullRequest {
+    Ok(Told::one(Fact::PullRequest(PullRequest {
         first_review_at: submitted_at,
         approved_at: submitted_at.filter(|_| approved),
         ..whole_pull_request(payload, source)?
-    }))
+    })))
 }
 
 fn is_bot(user: &User) -> bool {
@@ -177,20 +177,20 @@ fn is_bot(user: &User) -> bool {
 /// A deployment that was asked for.
 fn deployment(payload: Payload, source: &str, options: &GithubOptions) -> Result<Told, Error> {
     if !options.deployments.contains(&DeploymentKind::Deployments) {
-        return Told::nothing("deployments are not taken from GitHub's deployments");
+        return Ok(Told::nothing("deployments are not taken from GitHub's deployments"));
     }
     let created_at = payload.deployment.as_ref().and_then(|d| d.created_at.0);
-    Told::one(Fact::Deployment(Deployment {
+    Ok(Told::one(Fact::Deployment(Deployment {
         status: Status::Pending,
         updated_at: ranked(created_at, Status::Pending),
         ..whole_deployment(payload, source)?
-    }))
+    })))
 }
 
 /// A deployment's new status. `inactive` says that another one took its place, not that it failed.
 fn deployment_status(payload: Payload, source: &str, options: &GithubOptions) -> Result<Told, Error> {
     if !options.deployments.contains(&DeploymentKind::Deployments) {
-        return Told::nothing("deployments are not taken from GitHub's deployments");
+        return Ok(Told::nothing("deployments are not taken from GitHub's deployments"));
     }
     let told = needed(payload.deployment_status.clone(), || "deployment_status".to_owned())?;
     let status = match told.state.as_deref().unwrap_or_default() {
@@ -198,20 +198,20 @@ fn deployment_status(payload: Payload, source: &str, options: &GithubOptions) ->
         "failure" | "error" => Status::Failed,
         "in_progress" => Status::Running,
         "queued" | "pending" | "waiting" => Status::Pending,
-        "inactive" => return Told::nothing("an inactive deployment keeps the status that it had"),
-        other => return Told::nothing(format!("deployment status `{other}` says nothing about the outcome")),
+        "inactive" => return Ok(Told::nothing("an inactive deployment keeps the status that it had")),
+        other => return Ok(Told::nothing(format!("deployment status `{other}` says nothing about the outcome"))),
     };
     let at = needed(told.created_at.0, || "deployment_status.created_at".to_owned())?;
     let is_over = matches!(status, Status::Success | Status::Failed);
     let whole = whole_deployment(payload, source)?;
-    Told::one(Fact::Deployment(Deployment {
+    Ok(Told::one(Fact::Deployment(Deployment {
         status,
         finished_at: is_over.then_some(at),
         environment: told.environment.filter(|e| !e.is_empty()).unwrap_or(whole.environment),
         url: told.log_url.or(told.target_url).filter(|url| !url.is_empty()),
         updated_at: ranked(Some(at), status),
         ..whole
-    }))
+    })))
 }
 
 /// GitHub's clock has whole seconds, and a record may pass through several states in one. A microsecond
@@ -270,15 +270,15 @@ fn release(payload: Payload, source: &str, options: &GithubOptions) -> Result<To
         _ => None,
     });
     let Some((environment, prereleases)) = taken else {
-        return Told::nothing("releases are not taken as deployments");
+        return Ok(Told::nothing("releases are not taken as deployments"));
     };
     let repository = repository_of(&payload)?;
     let told = payload.release.unwrap_or_default();
     if payload.action.as_deref() != Some("published") || told.draft {
-        return Told::nothing("a release that was not published");
+        return Ok(Told::nothing("a release that was not published"));
     }
     if told.prerelease && !prereleases {
-        return Told::nothing("a pre-release");
+        return Ok(Told::nothing("a pre-release"));
     }
     let id = needed(told.id, || "release.id".to_owned())?;
     let published_at = needed(told.published_at.0, || "release.published_at".to_owned())?;
@@ -289,7 +289,7 @@ fn release(payload: Payload, source: &str, options: &GithubOptions) -> Result<To
         }
         branch => (None, branch),
     };
-    Told::one(Fact::Deployment(Deployment {
+    Ok(Told::one(Fact::Deployment(Deployment {
         source: source.to_owned(),
         id: format!("{repository}/release/{id}"),
         repository: Some(repository),
@@ -302,7 +302,7 @@ fn release(payload: Payload, source: &str, options: &GithubOptions) -> Result<To
         title: first_line(told.name.as_deref()),
         url: told.html_url,
         ..Deployment::default()
-    }))
+    })))
 }
 
 /// A finished run of a workflow that deploys. Each attempt of a run is a deployment of its own.
@@ -317,20 +317,20 @@ fn workflow_run(payload: Payload, source: &str, options: &GithubOptions) -> Resu
         _ => None,
     });
     let Some(environment) = environment else {
-        return Told::nothing("not a workflow that deploys");
+        return Ok(Told::nothing("not a workflow that deploys"));
     };
     if payload.action.as_deref() != Some("completed") {
-        return Told::nothing("a workflow that has not finished");
+        return Ok(Told::nothing("a workflow that has not finished"));
     }
     let status = match run.conclusion.as_deref() {
         Some("success") => Status::Success,
         Some("failure" | "timed_out" | "startup_failure") => Status::Failed,
         Some("cancelled") => Status::Cancelled,
-        other => return Told::nothing(format!("a workflow that concluded `{}`", other.unwrap_or("null"))),
+        other => return Ok(Told::nothing(format!("a workflow that concluded `{}`", other.unwrap_or("null")))),
     };
     let id = needed(run.id, || "workflow_run.id".to_owned())?;
     let finished_at = needed(run.updated_at.0, || "workflow_run.updated_at".to_owned())?;
-    Told::one(Fact::Deployment(Deployment {
+    Ok(Told::one(Fact::Deployment(Deployment {
         source: source.to_owned(),
         id: format!("{repository}/run/{id}/{}", run.run_attempt.unwrap_or(1)),
         repository: Some(repository),
@@ -344,7 +344,7 @@ fn workflow_run(payload: Payload, source: &str, options: &GithubOptions) -> Resu
         url: run.html_url,
         updated_at: Some(finished_at),
         ..Deployment::default()
-    }))
+    })))
 }
 
 /// An issue that carries an incident label.
@@ -356,17 +356,17 @@ fn issue(payload: Payload, source: &str, options: &GithubOptions) -> Result<Told
     };
     let action = payload.action.as_deref().unwrap_or_default();
     if matches!(action, "deleted" | "transferred") {
-        return Told::nothing(format!("an issue was {action}"));
+        return Ok(Told::nothing(format!("an issue was {action}")));
     }
     let told = needed(payload.issue, || "issue".to_owned())?;
     if !told.labels.iter().any(is_incident) {
-        return Told::nothing("an issue without an incident label");
+        return Ok(Told::nothing("an issue without an incident label"));
     }
     let number = needed(told.number, || "issue.number".to_owned())?;
     let opened_at = needed(told.created_at.0, || "issue.created_at".to_owned())?;
     let cause = cause(told.body.as_deref().unwrap_or_default());
     let labels = names(told.labels);
-    Told::one(Fact::Incident(Incident {
+    Ok(Told::one(Fact::Incident(Incident {
         source: source.to_owned(),
         id: format!("{repository}#{number}"),
         services: labels.iter().filter_map(|label| after(label, &["service:", "service/"])).collect(),
@@ -380,7 +380,7 @@ fn issue(payload: Payload, source: &str, options: &GithubOptions) -> Result<Told
         url: told.html_url,
         updated_at: stepped(told.updated_at.0, i64::from(told.closed_at.0.is_some())),
         ..Incident::default()
-    }))
+    })))
 }
 
 /// What a line `Root cause: …` or `Caused by: …` of an issue names, where that is one word.
