@@ -162,7 +162,7 @@ impl Serving {
         let mut cursor = String::new();
         loop {
             let mut page = self.json(&format!("{path}{cursor}"));
-            rows.extend(page["data"].as_array_mut().unwrap().drain(..));
+            rows.append(page["data"].as_array_mut().unwrap());
             let Some(next) = page["meta"]["next_cursor"].as_str() else { return rows };
             cursor = format!("&cursor={next}");
         }
