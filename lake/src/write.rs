@@ -1,7 +1,7 @@
 //! How facts get into silver and rows into gold: files first, then one commit a table, then the snapshot.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use arrow::array::RecordBatch;
 use futures::future::{join_all, try_join_all};
@@ -34,8 +34,21 @@ impl Lake {
         // All are tried, whatever becomes of one: none is left half done by another's error.
         let settled = join_all(tables.into_iter().map(|(name, months)| self.settle_table(name, months, through)));
         settled.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        // Shown before they leave the inbox: whoever finds nothing waiting finds everything counted.
+        self.show_settled(through);
         inbox.leave(leaving).await?;
         self.show_facts().await
+    }
+
+    /// Shows what was settled up to an arrival, short of an import that is under way.
+    fn show_settled(&self, through: i64) {
+        let importing = self.inner.importing.lock().unwrap_or_else(PoisonError::into_inner).first().copied();
+        let shown = importing.map_or(through, |import| through.min(import - 1));
+        self.flip(|snapshot| {
+            let states = self.inner.facts.values().map(|table| table.state());
+            let through = shown.max(snapshot.silver_through());
+            snapshot.with_tables(states).with_silver_through(through)
+        });
     }
 
     /// What the tables do not have yet, as batches by table and month.

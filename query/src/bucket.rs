@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use function::bucket_of;
 
 /// More buckets than this are refused.
-const MOST_BUCKETS: usize = 20_000;
+const MOST_BUCKETS: usize = 50_000;
 
 /// How long a bucket is, by the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

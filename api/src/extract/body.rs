@@ -36,27 +36,36 @@ impl FromRequest<Api> for Body {
         let limits = api.limits();
         let (parts, body) = request.into_parts();
         let told = header_text(&parts.headers, &CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
-        if told.is_some_and(|length| length > limits.body_bytes as u64) {
+        let too_much = limits.body_bytes.saturating_mul(READ_TO_THE_END);
+        if told.is_some_and(|length| length > too_much as u64) {
             return Err(too_large(limits.body_bytes, "as sent"));
         }
         let mut bytes = BytesMut::new();
+        let mut n_bytes = 0_usize;
         let mut chunks = body.into_data_stream();
         let reading = async {
             while let Some(chunk) = chunks.next().await {
                 let chunk = chunk.map_err(|broken| {
                     Problem::new(Kind::Unreadable, "the body ends early").parameter("body").value(broken.to_string())
                 })?;
-                if bytes.len() + chunk.len() > limits.body_bytes {
-                    return Err(too_large(limits.body_bytes, "as sent"));
+                n_bytes += chunk.len();
+                if n_bytes > too_much {
+                    break;
                 }
-                bytes.extend_from_slice(&chunk);
+                if n_bytes <= limits.body_bytes {
+                    bytes.extend_from_slice(&chunk);
+                }
             }
-            Ok(())
+            if n_bytes > limits.body_bytes { Err(too_large(limits.body_bytes, "as sent")) } else { Ok(()) }
         };
         timeout(limits.body_timeout, reading).await.map_err(|_elapsed| too_slow(limits))??;
         Ok(Self { bytes: bytes.freeze(), headers: parts.headers })
     }
 }
+
+/// A body up to so many times too large is read to its end and dropped: a client that is still sending when
+/// the connection closes never reads why.
+const READ_TO_THE_END: usize = 4;
 
 impl Body {
     pub(crate) fn content_type(&self) -> Option<String> {
