@@ -354,8 +354,8 @@ async fn open_tables(
 
 /// What a reader without an inbox knows of the order of arrival.
 fn read_through(facts: &BTreeMap<&'static str, Arc<Table>>) -> i64 {
-    let settled = facts.values().map(|table| table.state().transaction(SETTLE));
-    settled.max().unwrap_or(0)
+    let written = facts.values().flat_map(|table| [SETTLE, IMPORT].map(|id| table.state().transaction(id)));
+    written.max().unwrap_or(0)
 }
 
 /// Every lake of a process has an address of its own in DataFusion's registry.

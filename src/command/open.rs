@@ -21,6 +21,9 @@ pub(crate) fn runtime(name: &'static str) -> Result<Runtime> {
 /// The lake for reading and writing. One that is no directory has its inbox in a directory here.
 pub(crate) async fn engine(url: &str, config: &Config) -> Result<Engine> {
     let inbox_dir = url.contains("://").then(|| config.inbox());
+    if let Some(directory) = &inbox_dir {
+        std::fs::create_dir_all(directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
+    }
     let options = Options { inbox_dir, ..Options::default() };
     let lake = Lake::open_with(url, options).await.with_context(|| format!("cannot open `{url}`"))?;
     Ok(Engine::open(lake, config.catalog()).await?)

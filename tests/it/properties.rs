@@ -116,8 +116,13 @@ fn smallest(subject: &mut impl Subject, mut events: Vec<String>, question: &str,
         };
         let fewer: Vec<Vec<String>> = (0..parts.len()).map(|n| without(&[n])).collect();
         let problems = problems(subject, &fewer, question);
-        let same = |problem: &Option<String>| problem.as_ref().is_some_and(|p| is_same_kind(p, first));
-        let needless: Vec<usize> = (0..parts.len()).filter(|n| same(&problems[*n])).collect();
+        // Without a change the graph has a hole, and what differs then may be something else.
+        let n_changes = |events: &[String]| events.iter().filter(|e| e.contains("\"type\":\"change\"")).count();
+        let same = |left: &[String], found: &Option<String>| {
+            let is_whole = n_changes(left) == n_changes(&events);
+            found.as_ref().is_some_and(|p| *p == problem || (is_whole && is_same_kind(p, first)))
+        };
+        let needless: Vec<usize> = (0..parts.len()).filter(|n| same(&fewer[*n], &problems[*n])).collect();
         let Some(one) = needless.first() else {
             n_out /= 2;
             continue;
@@ -125,7 +130,7 @@ fn smallest(subject: &mut impl Subject, mut events: Vec<String>, question: &str,
         let all = without(&needless);
         let left = self::problems(subject, std::slice::from_ref(&all), question).remove(0);
         (events, problem) =
-            if same(&left) { (all, left.unwrap()) } else { (fewer[*one].clone(), problems[*one].clone().unwrap()) };
+            if same(&all, &left) { (all, left.unwrap()) } else { (fewer[*one].clone(), problems[*one].clone().unwrap()) };
         n_out = n_out.min(events.len() / 2);
     }
     (events, problem)

@@ -169,8 +169,10 @@ impl Subject for Served {
         }
         let mut services = values_of(deliveries, "service");
         services.extend(values_of(deliveries, "services"));
-        // Without a service a question would be about all histories.
-        services.insert("nobody".to_owned());
+        if services.is_empty() {
+            // Without a service a question would be about all histories.
+            services.insert("nobody".to_owned());
+        }
         self.histories.push(services);
         self.is_settled = false;
         history
