@@ -292,7 +292,8 @@ impl Maker {
             } else if self.random.chance(10) {
                 // After all deployments, so that what caused it lies before it.
                 opened_at = self.half_hour(46, 2);
-                event["caused_by_change"] = json!(self.random.pick(&self.commits).filter(|c| c.is_plain).map(|c| c.id.clone()));
+                event["caused_by_change"] =
+                    json!(self.random.pick(&self.commits).filter(|c| c.is_plain).map(|c| c.id.clone()));
             }
         }
         event["opened_at"] = json!(opened_at);

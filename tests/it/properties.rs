@@ -129,8 +129,11 @@ fn smallest(subject: &mut impl Subject, mut events: Vec<String>, question: &str,
         };
         let all = without(&needless);
         let left = self::problems(subject, std::slice::from_ref(&all), question).remove(0);
-        (events, problem) =
-            if same(&all, &left) { (all, left.unwrap()) } else { (fewer[*one].clone(), problems[*one].clone().unwrap()) };
+        (events, problem) = if same(&all, &left) {
+            (all, left.unwrap())
+        } else {
+            (fewer[*one].clone(), problems[*one].clone().unwrap())
+        };
         n_out = n_out.min(events.len() / 2);
     }
     (events, problem)
