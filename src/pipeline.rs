@@ -1,13 +1,15 @@
 //! The one committer: takes what waits in the inbox, has it translated, writes it to silver, brings gold
-//! up to it. One at a time, in order of arrival; a failure is tried again, and loses nothing.
+//! up to it. One at a time, in order of arrival; a failure is tried again, and loses nothing. Beside it, in a task of
+//! its own, the tables are looked after: compaction takes as long as it takes, and nobody waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use dorado_ingest::Source;
-use dorado_lake::{Batch, Delivery, Fact, Instant, Settled};
+use dorado_lake::{Batch, Delivery, Fact, Instant, Lake, Settled};
 use dorado_query::Engine;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
 /// Deliveries in one Delta commit at most.
@@ -24,7 +26,7 @@ pub(crate) async fn run(
     now: fn() -> Instant,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut maintenance = tokio::time::interval(MAINTENANCE);
+    let maintenance = tokio::spawn(maintain(engine.lake().clone(), now));
     loop {
         let failed = match settle_all(&engine, &sources).await {
             Ok(()) => false,
@@ -36,14 +38,28 @@ pub(crate) async fn run(
         let pause = if failed { PAUSE } else { Duration::MAX };
         tokio::select! {
             biased;
-            _ = stop.changed() => return,
+            _ = stop.changed() => break,
             () = tokio::time::sleep(pause) => {}
             () = engine.lake().arrived(), if !failed => {}
-            _ = maintenance.tick() => {
-                if let Err(error) = engine.lake().maintain(now()).await {
-                    error!(error = %chain(&error.into()), "cannot look after the tables");
-                }
-            }
+        }
+    }
+    // Wherever it is: what it has not committed is swept by a later run.
+    maintenance.abort();
+    if let Err(error) = maintenance.await
+        && !error.is_cancelled()
+    {
+        error!(%error, "looking after the tables ended badly");
+    }
+}
+
+/// Looks after the tables for as long as it is let.
+async fn maintain(lake: Lake, now: fn() -> Instant) {
+    let mut turns = tokio::time::interval(MAINTENANCE);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        if let Err(error) = lake.maintain(now()).await {
+            error!(error = %chain(&error.into()), "cannot look after the tables");
         }
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
+mod held;
 mod maintaining;
 mod reading;
 mod rows;
