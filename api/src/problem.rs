@@ -215,6 +215,9 @@ impl From<dorado_query::Error> for Problem {
         match error {
             dorado_query::Error::BadParameter(bad) => bad.into(),
             dorado_query::Error::Lake(lake) => lake.into(),
+            other if other.is_temporary() => {
+                Self::new(Kind::Unavailable, "the store does not answer; ask again later").caused_by(&other)
+            }
             other => Self::new(Kind::Internal, "the question could not be answered").caused_by(&other),
         }
     }

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
+use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 use url::Url;
 
 use crate::Error;
@@ -46,11 +47,16 @@ pub(crate) fn find(url: &str, access: Access) -> Result<Place, Error> {
     }
 }
 
+/// How long a call to a bucket is tried again before whoever waits for it is told.
+const S3_PATIENCE: Duration = Duration::from_secs(8);
+
 /// A bucket as the environment describes it: `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT`, `AWS_ALLOW_HTTP` and the others
 /// that `object_store` knows. Commits are conditional puts, so that no two writers can make the same.
 fn bucket(address: &Url) -> object_store::Result<Place> {
     let bucket = address.host_str().unwrap_or_default();
-    let s3 = AmazonS3Builder::from_env().with_bucket_name(bucket).build()?;
+    let backoff = BackoffConfig { max_backoff: Duration::from_secs(2), ..BackoffConfig::default() };
+    let retry = RetryConfig { backoff, retry_timeout: S3_PATIENCE, ..RetryConfig::default() };
+    let s3 = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry).build()?;
     let prefix = address.path().trim_matches('/');
     let store: Arc<dyn ObjectStore> =
         if prefix.is_empty() { Arc::new(s3) } else { Arc::new(PrefixStore::new(s3, prefix)) };

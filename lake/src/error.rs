@@ -105,3 +105,16 @@ impl Error {
         matches!(self, Self::Inbox { .. } | Self::Full { .. } | Self::Unavailable { .. } | Self::Closed)
     }
 }
+
+/// Whether an error of whoever reads the tables comes from their store: it does not answer, or refuses, and trying
+/// again later may help.
+pub fn is_of_store(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<object_store::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -24,7 +24,7 @@ mod tests;
 mod write;
 
 pub use delivery::Delivery;
-pub use error::{Cause, Error};
+pub use error::{Cause, Error, is_of_store};
 pub use fact::{
     Change, Deployment, Fact, Incident, Instant, Override, PullRequest, Stamp, Stamped, Status, Tier, Verdict,
 };

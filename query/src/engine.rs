@@ -83,6 +83,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether trying again later may help: the store does not answer.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Lake(error) => error.is_temporary(),
+            Self::Plan(error) => dorado_lake::is_of_store(error),
+            Self::BadParameter(_) | Self::Columns(_) => false,
+        }
+    }
+
     /// A period that cannot be cut.
     pub(crate) fn period(error: &crate::bucket::Error) -> Self {
         Self::BadParameter(BadParameter {
