@@ -14,7 +14,7 @@ use crate::layer::{compress, gate, observe};
 use crate::openapi::head;
 use crate::routes::{
     changes, deployments, docs, environments, events, explain, health, incidents, metrics, page, prometheus, services,
-    sources, summary, teams, webhooks,
+    sources, stages, summary, teams, webhooks,
 };
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -23,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(metrics::series))
         .routes(routes!(explain::explain))
         .routes(routes!(summary::summary))
+        .routes(routes!(stages::stages))
         .routes(routes!(services::services))
         .routes(routes!(teams::teams))
         .routes(routes!(environments::environments))

@@ -12,12 +12,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::answer::directory::Directory;
-use crate::answer::series::Over;
-use crate::answer::{explain, list, series};
+use crate::answer::frame::Over;
+use crate::answer::{explain, list, series, stages};
 use crate::bucket::bucket_of;
 use crate::catalog::Catalog;
 use crate::gold::{Cause, GoldRow, MadeBy, Outcome, Shipment, schema};
-use crate::metric::Metric;
+use crate::metric::{Better, Metric};
 use crate::pack::PACKS;
 use crate::quantiles::distribution;
 use crate::question::{BadParameter, Question};
@@ -177,9 +177,27 @@ impl Engine {
         self.kept(key, async |tables, directory| {
             let selection = directory.select(&question.filter, &self.inner.catalog)?;
             let over = Over { tables, directory, selection: &selection, question };
-            let data = series::series(&over, metric).await?;
+            let (data, _) = series::series(&over, &[metric], |_, _| {}).await?;
             let mut meta = self.meta(tables, directory, question);
             describe(metric, &mut meta);
+            Ok(Answer { data, series: None, meta })
+        })
+        .await
+    }
+
+    /// The stages of lead time over time, and by group.
+    ///
+    /// # Errors
+    /// As [`Engine::series`].
+    pub async fn stages(&self, question: &Question) -> Result<Arc<Answer>, Error> {
+        self.kept(format!("stages {question:?}"), async |tables, directory| {
+            let selection = directory.select(&question.filter, &self.inner.catalog)?;
+            let over = Over { tables, directory, selection: &selection, question };
+            let (data, left_out) = stages::stages(&over).await?;
+            let mut meta = self.meta(tables, directory, question);
+            meta.insert("unit".into(), json!("seconds"));
+            meta.insert("better".into(), json!(Better::Lower));
+            meta.insert("left_out".into(), json!(left_out));
             Ok(Answer { data, series: None, meta })
         })
         .await
@@ -214,7 +232,8 @@ impl Engine {
             let whole = question.whole();
             let selection = directory.select(&whole.filter, &self.inner.catalog)?;
             let over = Over { tables, directory, selection: &selection, question: &whole };
-            let total = series::series(&over, metric).await?.into_iter().next().unwrap_or_default();
+            let (totals, _) = series::series(&over, &[metric], |_, _| {}).await?;
+            let total = totals.into_iter().next().unwrap_or_default();
             let excluded = explain::excluded(&over, metric).await?;
             let rows = explain::rows(&over, metric, page).await?;
             let mut meta = self.meta(tables, directory, question);

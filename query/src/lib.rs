@@ -19,7 +19,7 @@ pub use bucket::{BucketSize, Buckets, bucket_of};
 pub use catalog::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
 pub use engine::{Answer, Engine, Error, List, Page, Row};
 pub use gold::{CauseRule, Confidence, Exclusion, FailureRule, ShipRule};
-pub use metric::{Better, Kind, METRICS, Metric, metric};
+pub use metric::{Better, Kind, METRICS, Metric, STAGES, metric};
 pub use pack::{FirstDeployment, PACKS, Pack};
 pub use quantiles::{Distribution, distribution, distribution_of};
 pub use question::{Asked, BadParameter, Compare, Filter, GroupBy, Question, instant, metric_named};

@@ -173,7 +173,8 @@ impl Question {
     }
 
     /// The same question over its whole period, neither cut nor grouped nor compared.
-    pub(crate) fn whole(&self) -> Self {
+    #[must_use]
+    pub fn whole(&self) -> Self {
         let buckets = Buckets::new(self.from, self.to, BucketSize::All, self.tz);
         Self {
             buckets: buckets.expect("the period was cut before"),

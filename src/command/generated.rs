@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use dorado_query::{Better, METRICS, PACKS};
+use dorado_query::{Better, METRICS, PACKS, STAGES};
 
 use crate::config::Config;
 use crate::telemetry::say;
@@ -58,6 +58,10 @@ fn metrics() -> String {
         }
         let _ = writeln!(page, "\nOver gold's `{}`:\n\n```sql\n{}\n```", metric.table, metric.sql.trim());
     }
+    page.push_str(STAGES_OF);
+    for stage in STAGES {
+        let _ = writeln!(page, "| `{}` | {} | `{}` |", stage.id, stage.definition, stage.sample);
+    }
     page.push_str(COMMON);
     for pack in PACKS {
         let _ = writeln!(
@@ -72,6 +76,18 @@ fn metrics() -> String {
     }
     page
 }
+
+const STAGES_OF: &str = "
+## The stages of lead time
+
+Medians over the changes that count in change lead time, as far as their pull requests tell: `GET /api/v1/stages`. The
+first commit is the one that the pull request names, else the earliest of its own commits that are known. A stage
+counts where both its ends are known, in their order; what is left out is counted by reason: `no_pull_request`,
+`unknown`, `negative`. Medians of parts do not add up to the median of the whole.
+
+| stage | what | over gold's `shipments` |
+|---|---|---|
+";
 
 const COMMON: &str = "
 ## What is common to all

@@ -189,7 +189,16 @@ impl Maker {
             self.events.push(commit);
         }
         let merged_at = event["merged_at"].clone();
-        self.events.push(json!({"type": "pull_request", "id": self.id("p", n), "service": self.name, "opened_at": event["authored_at"], "merged_at": merged_at, "commits": own, "merge_commit": id}));
+        let mut pull_request = json!({"type": "pull_request", "id": self.id("p", n), "service": self.name, "opened_at": event["authored_at"], "merged_at": merged_at, "commits": own, "merge_commit": id});
+        // Some are reviewed, some of these approved, and some of these by a clock that is off.
+        let opened_at = event["committed_at"].as_str().and_then(|at| at.parse::<Instant>().ok()).unwrap_or_default();
+        if !n.is_multiple_of(3) {
+            pull_request["first_review_at"] = json!(opened_at + TimeDelta::minutes(n as i64));
+        }
+        if n % 5 > 1 {
+            pull_request["approved_at"] = json!(opened_at + TimeDelta::minutes(15));
+        }
+        self.events.push(pull_request);
         true
     }
 

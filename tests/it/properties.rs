@@ -10,12 +10,13 @@ use crate::history::{Random, history};
 use crate::server::Served;
 use crate::subject::{History, Model, Subject, difference};
 
-const METRICS: [&str; 5] = [
+const METRICS: [&str; 6] = [
     "deployment-frequency",
     "change-lead-time",
     "change-fail-rate",
     "failed-deployment-recovery-time",
     "deployment-rework-rate",
+    "stages",
 ];
 
 /// Nine weeks in which Berlin's and not only Berlin's clocks change.

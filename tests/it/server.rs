@@ -184,7 +184,8 @@ impl Subject for Served {
             self.is_settled = true;
         }
         let prefix = prefix(history);
-        let mut path = format!("/api/v1/metrics/{}", question.replace("service=", &format!("service={prefix}")));
+        let folder = if question.starts_with("stages?") { "" } else { "metrics/" };
+        let mut path = format!("/api/v1/{folder}{}", question.replace("service=", &format!("service={prefix}")));
         if !question.contains("&service=") {
             for service in &self.histories[history.0] {
                 path.extend(["&service=", &prefix, service]);

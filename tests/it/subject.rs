@@ -43,8 +43,10 @@ impl Subject for Model {
 
 /// Keys on which two answers to one question must agree, as far as both have them. Intervals of
 /// medians and the spacing of deployments are left to their own tests.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 20] = [
     "time",
+    "stage",
+    "n_excluded",
     "service",
     "value",
     "n",

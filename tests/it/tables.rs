@@ -137,7 +137,7 @@ fn is_as_written(asked: &Asked, column: &str, cell: &str, actual: &Value) -> boo
         ("null", _) => actual.is_null(),
         ("true" | "false", _) => actual.as_bool().is_some_and(|is| is.to_string() == cell),
         (_, "time") => is_same_time(&Value::String(start(asked, cell)), actual),
-        (_, "service" | "environment") => actual == cell,
+        (_, "service" | "environment" | "stage") => actual == cell,
         _ => {
             let (expected, tolerance) = number(cell);
             actual.as_f64().is_some_and(|actual| (actual - expected).abs() <= tolerance)

@@ -29,8 +29,14 @@ pub(crate) struct ChangeRow {
     committed_at: Option<String>,
     /// Which of its dates that is.
     commit_time_is: Option<String>,
+    /// When the first commit of its pull request was written.
+    first_commit_at: Option<String>,
     /// When its pull request was opened.
     opened_at: Option<String>,
+    /// When its pull request was first reviewed.
+    first_review_at: Option<String>,
+    /// When its pull request was approved.
+    approved_at: Option<String>,
     /// When it was merged.
     merged_at: Option<String>,
     /// The deployment that it shipped with; null where it has not shipped.
@@ -41,6 +47,16 @@ pub(crate) struct ChangeRow {
     shipped_at: Option<String>,
     /// Its lead time.
     lead_time_seconds: Option<f64>,
+    /// From the first commit of its pull request to the opening.
+    coding_seconds: Option<f64>,
+    /// From the opening to the first review.
+    pickup_seconds: Option<f64>,
+    /// From the first review to the approval.
+    review_seconds: Option<f64>,
+    /// From the approval to the merge.
+    merge_seconds: Option<f64>,
+    /// From the merge to running in production.
+    deploy_seconds: Option<f64>,
     /// The rule that puts it on its deployment.
     rule: Option<String>,
     /// Whether it counts.

@@ -36,12 +36,28 @@ pub(crate) struct ExplainedRow {
     shipped_at: Option<String>,
     /// Of a change: its lead time.
     lead_time_seconds: Option<f64>,
+    /// Of a change: from the first commit of its pull request to the opening.
+    coding_seconds: Option<f64>,
+    /// Of a change: from the opening to the first review.
+    pickup_seconds: Option<f64>,
+    /// Of a change: from the first review to the approval.
+    review_seconds: Option<f64>,
+    /// Of a change: from the approval to the merge.
+    merge_seconds: Option<f64>,
+    /// Of a change: from the merge to running in production.
+    deploy_seconds: Option<f64>,
     /// Of a change: the rule that puts it on its deployment.
     rule: Option<String>,
     /// Of a change: which of its dates that is.
     commit_time_is: Option<String>,
+    /// Of a change: when the first commit of its pull request was written.
+    first_commit_at: Option<String>,
     /// Of a change: when its pull request was opened.
     opened_at: Option<String>,
+    /// Of a change: when its pull request was first reviewed.
+    first_review_at: Option<String>,
+    /// Of a change: when its pull request was approved.
+    approved_at: Option<String>,
     /// Of a change: when it was merged.
     merged_at: Option<String>,
     /// Of a deployment: the source that told it.

@@ -15,6 +15,7 @@ pub(crate) mod prometheus;
 pub(crate) mod question;
 pub(crate) mod services;
 pub(crate) mod sources;
+pub(crate) mod stages;
 pub(crate) mod summary;
 pub(crate) mod teams;
 pub(crate) mod webhooks;

@@ -10,7 +10,7 @@ fn it_is_openapi_3_1_with_every_route_and_no_dangling_reference() {
     let api = openapi();
     assert_eq!(api["openapi"], "3.1.0");
     let paths = api["paths"].as_object().map(|paths| paths.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-    assert_eq!(paths.len(), 19, "{paths:?}");
+    assert_eq!(paths.len(), 20, "{paths:?}");
     let mut references = Vec::new();
     collect(&api, &mut references);
     assert!(!references.is_empty());
@@ -64,6 +64,7 @@ async fn every_row_that_is_served_has_only_documented_keys_of_the_documented_typ
         (format!("/api/v1/metrics/failed-deployment-recovery-time?{compare}"), "/api/v1/metrics/{id}", "data"),
         (format!("/api/v1/summary?{compare}"), "/api/v1/summary", "data"),
         (format!("/api/v1/summary?{compare}"), "/api/v1/summary", "series"),
+        (format!("/api/v1/stages?{compare}"), "/api/v1/stages", "data"),
         ("/api/v1/metrics/change-lead-time/explain".to_owned(), "/api/v1/metrics/{id}/explain", "data"),
         ("/api/v1/metrics/change-fail-rate/explain".to_owned(), "/api/v1/metrics/{id}/explain", "data"),
         ("/api/v1/services".to_owned(), "/api/v1/services", "data"),

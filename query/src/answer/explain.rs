@@ -10,9 +10,8 @@ use dorado_lake::{Change, Instant};
 use serde_json::{Value, json};
 
 use super::directory::Columns;
-use super::frame::asked_rows;
+use super::frame::{Over, asked_rows};
 use super::page::Place;
-use super::series::Over;
 use crate::attribution::history;
 use crate::engine::{Error, Page, Row};
 use crate::metric::{Kind, Metric};
@@ -163,12 +162,20 @@ pub(crate) async fn change_rows(tables: &Tables, batches: &[RecordBatch]) -> Res
                 ("pull_request", json!(columns.text("pull_request", i))),
                 ("committed_at", time(before(lead_ms))),
                 ("commit_time_is", json!(columns.text("lead_from", i))),
+                ("first_commit_at", ago("first_commit_ms")),
                 ("opened_at", ago("opened_ms")),
+                ("first_review_at", ago("first_review_ms")),
+                ("approved_at", ago("approved_ms")),
                 ("merged_at", ago("merged_ms")),
                 ("deployment", json!(columns.text("deployment", i))),
                 ("environment", json!(columns.text("environment", i))),
                 ("shipped_at", time(shipped_at)),
                 ("lead_time_seconds", json!(lead_ms.map(|ms| ms as f64 / 1000.0))),
+                ("coding_seconds", stage(&columns, i, "first_commit_ms", "opened_ms")),
+                ("pickup_seconds", stage(&columns, i, "opened_ms", "first_review_ms")),
+                ("review_seconds", stage(&columns, i, "first_review_ms", "approved_ms")),
+                ("merge_seconds", stage(&columns, i, "approved_ms", "merged_ms")),
+                ("deploy_seconds", stage(&columns, i, "merged_ms", "")),
                 ("rule", json!(columns.text("rule", i))),
                 ("included", json!(excluded.is_none())),
                 ("excluded_reason", json!(excluded)),
@@ -178,6 +185,14 @@ pub(crate) async fn change_rows(tables: &Tables, batches: &[RecordBatch]) -> Res
         }
     }
     Ok(rows)
+}
+
+/// A stage of a change that has a pull request, from one instant to another or to its shipping; null where
+/// one of them is unknown or they are the wrong way round.
+fn stage(columns: &Columns<'_>, row: usize, begin: &str, end: &str) -> Value {
+    let end = if end.is_empty() { Some(0) } else { columns.number(end, row) };
+    let known = columns.text("pull_request", row).and(columns.number(begin, row)).zip(end);
+    json!(known.map(|(begin, end)| begin - end).filter(|ms| *ms >= 0).map(|ms| ms as f64 / 1000.0))
 }
 
 /// What silver knows of the changes of a page, looked for only in the months that they can be in.

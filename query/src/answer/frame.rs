@@ -18,6 +18,14 @@ use crate::quantiles::{Distribution, distributions};
 use crate::question::{GroupBy, Question};
 use crate::tables::Tables;
 
+/// What an answer is made over.
+pub(crate) struct Over<'a> {
+    pub(crate) tables: &'a Tables,
+    pub(crate) directory: &'a Directory,
+    pub(crate) selection: &'a Selection,
+    pub(crate) question: &'a Question,
+}
+
 /// Which cuts are asked of one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
@@ -83,21 +91,13 @@ pub(crate) fn instant_literal(at: Instant) -> Expr {
 }
 
 /// Runs the select lists of `metrics`, one pass a table.
-pub(crate) async fn measure(
-    tables: &Tables,
-    directory: &Directory,
-    selection: &Selection,
-    question: &Question,
-    buckets: &Buckets,
-    metrics: &[&Metric],
-    cut: Cut,
-) -> Result<Cells, Error> {
+pub(crate) async fn measure(over: &Over<'_>, buckets: &Buckets, metrics: &[&Metric], cut: Cut) -> Result<Cells, Error> {
     let mut names: Vec<&str> = metrics.iter().map(|m| m.table).collect();
     names.sort_unstable();
     names.dedup();
     let passes = names.into_iter().map(|table| {
         let lists: Vec<&str> = metrics.iter().filter(|m| m.table == table).map(|m| m.sql).collect();
-        pass(tables, directory, selection, question, buckets, table, lists, cut)
+        pass(over, buckets, table, lists, cut)
     });
     let mut cells = Cells::new();
     for found in futures::future::try_join_all(passes).await? {
@@ -110,43 +110,60 @@ pub(crate) async fn measure(
     Ok(cells)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call site, which names them all")]
-async fn pass(
-    tables: &Tables,
-    directory: &Directory,
-    selection: &Selection,
-    question: &Question,
-    buckets: &Buckets,
-    table: &str,
-    lists: Vec<&str>,
-    cut: Cut,
-) -> Result<Cells, Error> {
-    let edges = buckets.edges();
-    let period = (edges[0], edges[edges.len() - 1]);
-    let Some(rows) = asked_rows(tables, table, selection, period)? else { return Ok(Cells::new()) };
-    let at = col(instant_column(table));
-    let grouped = with_group(rows, tables, directory, question.group_by)?;
-    let mut frame = grouped.with_column("bucket", buckets.index_expr(at.clone()))?;
+async fn pass(over: &Over<'_>, buckets: &Buckets, table: &str, lists: Vec<&str>, cut: Cut) -> Result<Cells, Error> {
+    let Some(mut frame) = numbered_rows(over, table, buckets)? else { return Ok(Cells::new()) };
     if table == "outcomes" {
-        let days = Buckets::new(period.0, period.1, BucketSize::Day, question.tz).map_err(|e| Error::period(&e))?;
-        frame = frame.with_column("day", days.index_expr(at))?;
+        let days = Buckets::new(buckets.from(), buckets.to(), BucketSize::Day, buckets.tz());
+        let days = days.map_err(|e| Error::period(&e))?;
+        frame = frame.with_column("day", days.index_expr(col(instant_column(table))))?;
     }
-    let session = tables.alone()?;
-    session.register_table("asked", frame.into_view())?;
     let by = match cut {
         Cut::Buckets => "bucket, key",
         Cut::BucketsAndTotals => "grouping sets ((bucket, key), (key))",
     };
     let sql = format!("select bucket, key, {} from asked group by {by}", lists.join(",\n"));
     let mut cells = Cells::new();
-    for batch in session.sql(&sql).await?.collect().await? {
+    for batch in select(over.tables, frame, &sql).await? {
         read(&batch, &mut cells);
     }
     Ok(cells)
 }
 
+/// The durations that the median of each bucket and group is taken of.
+pub(crate) async fn samples(
+    over: &Over<'_>,
+    buckets: &Buckets,
+    metric: &Metric,
+) -> Result<HashMap<Cell, Vec<i64>>, Error> {
+    let mut samples: HashMap<Cell, Vec<i64>> = HashMap::new();
+    let Some(frame) = numbered_rows(over, metric.table, buckets)? else { return Ok(samples) };
+    let sql = format!("select bucket, key, {} as value from asked where {}", metric.sample, metric.counted);
+    for batch in select(over.tables, frame, &sql).await? {
+        let Some(values) = batch.column(2).as_any().downcast_ref::<Int64Array>() else { continue };
+        for (row, place) in places(&batch).into_iter().enumerate().filter(|(row, _)| values.is_valid(*row)) {
+            samples.entry(place).or_default().push(values.value(row));
+        }
+    }
+    Ok(samples)
+}
+
+/// Rows of a gold table in a period, each with its `bucket` and its `key`.
+fn numbered_rows(over: &Over<'_>, table: &str, buckets: &Buckets) -> Result<Option<DataFrame>, Error> {
+    let period = (buckets.from(), buckets.to());
+    let Some(rows) = asked_rows(over.tables, table, over.selection, period)? else { return Ok(None) };
+    let grouped = with_group(rows, over.tables, over.directory, over.question.group_by)?;
+    Ok(Some(grouped.with_column("bucket", buckets.index_expr(col(instant_column(table))))?))
+}
+
+/// Runs SQL over rows that it calls `asked`.
+async fn select(tables: &Tables, asked: DataFrame, sql: &str) -> Result<Vec<RecordBatch>, Error> {
+    let session = tables.alone()?;
+    session.register_table("asked", asked.into_view())?;
+    Ok(session.sql(sql).await?.collect().await?)
+}
+
 /// Adds the column `key`: the group of each row.
-pub(crate) fn with_group(
+fn with_group(
     rows: DataFrame,
     tables: &Tables,
     directory: &Directory,
@@ -164,15 +181,19 @@ pub(crate) fn with_group(
     Ok(rows.with_column("key", key)?)
 }
 
-fn read(batch: &RecordBatch, cells: &mut Cells) {
+/// The bucket and the group of each row.
+fn places(batch: &RecordBatch) -> Vec<Cell> {
     let buckets = batch.column(0).as_any().downcast_ref::<Int32Array>();
     let keys = batch.column(1).as_any().downcast_ref::<StringArray>();
-    let places: Vec<Cell> = (0..batch.num_rows())
-        .map(|row| {
-            let bucket = buckets.filter(|b| b.is_valid(row)).map(|b| b.value(row) as usize);
-            (bucket, keys.filter(|k| k.is_valid(row)).map(|k| k.value(row).to_owned()))
-        })
-        .collect();
+    let place = |row: usize| {
+        let bucket = buckets.filter(|b| b.is_valid(row)).map(|b| b.value(row) as usize);
+        (bucket, keys.filter(|k| k.is_valid(row)).map(|k| k.value(row).to_owned()))
+    };
+    (0..batch.num_rows()).map(place).collect()
+}
+
+fn read(batch: &RecordBatch, cells: &mut Cells) {
+    let places = places(batch);
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()).skip(2) {
         if let Some(counts) = column.as_any().downcast_ref::<Int64Array>() {
             for (place, n) in places.iter().zip(counts.values()) {

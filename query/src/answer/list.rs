@@ -8,9 +8,8 @@ use serde_json::json;
 
 use super::directory::{Columns, Directory};
 use super::explain::{Rows, change_rows, next_cursor, one_page, outcome_row, time};
-use super::frame::asked_rows;
+use super::frame::{Over, asked_rows};
 use super::page::{Place, bad_cursor, decode, encode};
-use super::series::Over;
 use crate::attribution::history;
 use crate::catalog::Catalog;
 use crate::engine::{Error, List, Page, Row};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::frame::Aggregates;
 use crate::engine::Row;
-use crate::metric::{Kind, Metric};
+use crate::metric::{Kind, LEFT_OUT, Metric};
 use crate::quantiles::Distribution;
 use crate::statistics::wilson;
 
@@ -40,6 +40,12 @@ pub(crate) fn row(metric: &Metric, aggregates: &Aggregates, length: Length, min_
             let mut row = duration(aggregates.distribution("recovery"), min_n);
             row.insert("n_open".into(), json!(aggregates.count("recovery_open")));
             row.insert("n_excluded".into(), json!(aggregates.count("recovery_excluded")));
+            row
+        }
+        _ if metric.table == "shipments" => {
+            let mut row = duration(aggregates.distribution(metric.id), min_n);
+            let n: i64 = LEFT_OUT.iter().map(|reason| aggregates.count(&format!("{}_{reason}", metric.id))).sum();
+            row.insert("n_excluded".into(), json!(n));
             row
         }
         _ => {

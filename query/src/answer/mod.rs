@@ -7,3 +7,4 @@ pub(crate) mod list;
 pub(crate) mod measure;
 pub(crate) mod page;
 pub(crate) mod series;
+pub(crate) mod stages;

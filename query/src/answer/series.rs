@@ -2,63 +2,58 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use arrow::array::{Array, Int32Array, Int64Array, StringArray};
-use datafusion::prelude::col;
 use serde_json::{Value, json};
 
-use super::directory::{Directory, Selection};
-use super::frame::{Aggregates, Cell, Cells, Cut, asked_rows, measure, with_group};
+use super::directory::Selection;
+use super::frame::{Aggregates, Cell, Cells, Cut, Over, measure, samples};
 use super::measure::{self, Length};
 use crate::bucket::{BucketSize, Buckets};
 use crate::engine::{Error, Row};
 use crate::metric::{Kind, METRICS, Metric};
 use crate::question::{Compare, Question};
 use crate::statistics::{Shift, Sorted, hodges_lehmann, mann_whitney, newcombe, rate_ratio, verdict};
-use crate::tables::Tables;
 
-/// What an answer is made over.
-pub(crate) struct Over<'a> {
-    pub(crate) tables: &'a Tables,
-    pub(crate) directory: &'a Directory,
-    pub(crate) selection: &'a Selection,
-    pub(crate) question: &'a Question,
-}
-
-/// One metric: a row a bucket and group.
-pub(crate) async fn series(over: &Over<'_>, metric: &Metric) -> Result<Vec<Row>, Error> {
+/// Metrics over time: a row a bucket, group and metric, which `name` puts its name to.
+pub(crate) async fn series(
+    over: &Over<'_>,
+    metrics: &[&'static Metric],
+    name: impl Fn(&Metric, &mut Row),
+) -> Result<(Vec<Row>, Cells), Error> {
     let question = over.question;
-    let cells = over.cells(&question.buckets, &[metric], Cut::Buckets).await?;
+    let cells = measure(over, &question.buckets, metrics, Cut::Buckets).await?;
     let keys = groups(question, over.selection, &cells);
-    let lengths = lengths(&question.buckets);
     let before = match question.compare {
         Compare::Nothing => None,
-        Compare::Previous => Some(Before::read(over, &[metric], question.size).await?),
+        Compare::Previous => Some(Before::read(over, metrics, question.size).await?),
     };
-    let mut rows = Vec::with_capacity(keys.len() * lengths.len());
-    for (bucket, length) in lengths.iter().enumerate() {
+    let mut rows = Vec::new();
+    for (bucket, length) in lengths_of(&question.buckets) {
         for key in &keys {
             let cell = (Some(bucket), key.clone());
-            let mut row = Row::new();
-            row.insert("time".into(), json!(question.buckets.label(bucket)));
-            if let Some(group_by) = question.group_by {
-                row.insert(group_by.as_str().into(), json!(key));
-            }
             let aggregates = cells.get(&cell).cloned().unwrap_or_default();
-            row.extend(measure::row(metric, &aggregates, *length, question.pack.min_n));
-            if let Some(before) = &before {
-                row.extend(before.compare(metric, &cell, &aggregates, *length, question));
+            for metric in metrics {
+                let mut row = Row::new();
+                row.insert("time".into(), json!(question.buckets.label(bucket)));
+                if let Some(group_by) = question.group_by {
+                    row.insert(group_by.as_str().into(), json!(key));
+                }
+                name(metric, &mut row);
+                row.extend(measure::row(metric, &aggregates, length, question.pack.min_n));
+                if let Some(before) = &before {
+                    row.extend(before.compare(metric, &cell, &aggregates, length, question));
+                }
+                rows.push(row);
             }
-            rows.push(row);
         }
     }
-    Ok(rows)
+    Ok((rows, cells))
 }
 
 /// All metrics: a row each for the whole period, and their series.
 pub(crate) async fn summary(over: &Over<'_>) -> Result<(Vec<Row>, Vec<Row>), Error> {
     let question = over.question;
-    let metrics: Vec<&Metric> = METRICS.iter().collect();
-    let cells = over.cells(&question.buckets, &metrics, Cut::BucketsAndTotals).await?;
+    let metrics: Vec<&'static Metric> = METRICS.iter().collect();
+    let cells = measure(over, &question.buckets, &metrics, Cut::BucketsAndTotals).await?;
     let whole = Buckets::new(question.from, question.to, BucketSize::All, question.tz)
         .expect("the question's own period was cut already");
     let before = match question.compare {
@@ -105,16 +100,6 @@ pub(crate) async fn summary(over: &Over<'_>) -> Result<(Vec<Row>, Vec<Row>), Err
     Ok((totals, series))
 }
 
-impl Over<'_> {
-    async fn cells(&self, buckets: &Buckets, metrics: &[&Metric], cut: Cut) -> Result<Cells, Error> {
-        measure_cells(self, buckets, metrics, cut).await
-    }
-}
-
-async fn measure_cells(over: &Over<'_>, buckets: &Buckets, metrics: &[&Metric], cut: Cut) -> Result<Cells, Error> {
-    measure(over.tables, over.directory, over.selection, over.question, buckets, metrics, cut).await
-}
-
 /// Groups that have a row each: those found, and those asked for by name.
 fn groups(question: &Question, selection: &Selection, cells: &Cells) -> Vec<Option<String>> {
     use crate::question::GroupBy;
@@ -149,25 +134,25 @@ fn lengths_of(buckets: &Buckets) -> impl Iterator<Item = (usize, Length)> {
 struct Before {
     cells: Cells,
     lengths: Vec<Length>,
-    now: HashMap<(&'static str, Cell), Vec<i64>>,
-    then: HashMap<(&'static str, Cell), Vec<i64>>,
+    now: HashMap<&'static str, HashMap<Cell, Vec<i64>>>,
+    then: HashMap<&'static str, HashMap<Cell, Vec<i64>>>,
 }
 
 impl Before {
-    async fn read(over: &Over<'_>, metrics: &[&Metric], size: BucketSize) -> Result<Self, Error> {
+    async fn read(over: &Over<'_>, metrics: &[&'static Metric], size: BucketSize) -> Result<Self, Error> {
         let question = over.question;
         let (from, to) = question.previous();
         let then = Buckets::new(from, to, size, question.tz).map_err(|e| Error::period(&e))?;
         let now = Buckets::new(question.from, question.to, size, question.tz).map_err(|e| Error::period(&e))?;
         let mut before = Self {
-            cells: over.cells(&then, metrics, Cut::Buckets).await?,
+            cells: measure(over, &then, metrics, Cut::Buckets).await?,
             lengths: lengths(&then),
             now: HashMap::new(),
             then: HashMap::new(),
         };
         for metric in metrics.iter().filter(|m| m.kind == Kind::Duration) {
-            values(over, metric, &now, &mut before.now).await?;
-            values(over, metric, &then, &mut before.then).await?;
+            before.now.insert(metric.id, samples(over, &now, metric).await?);
+            before.then.insert(metric.id, samples(over, &then, metric).await?);
         }
         Ok(before)
     }
@@ -214,42 +199,12 @@ impl Before {
             }
             Kind::Ratio => (newcombe(k, n, then_k, then_n), None, 1.0),
             Kind::Duration => {
-                let sorted = |values: &HashMap<(&'static str, Cell), Vec<i64>>| {
-                    Sorted::from(values.get(&(metric.id, cell.clone())).cloned().unwrap_or_default())
+                let sorted = |samples: &HashMap<&'static str, HashMap<Cell, Vec<i64>>>| {
+                    Sorted::from(samples.get(metric.id).and_then(|s| s.get(cell)).cloned().unwrap_or_default())
                 };
                 let (now, then) = (sorted(&self.now), sorted(&self.then));
                 (hodges_lehmann(&now, &then), mann_whitney(&now, &then), 1000.0)
             }
         }
     }
-}
-
-/// The durations that a metric's median is taken of.
-async fn values(
-    over: &Over<'_>,
-    metric: &Metric,
-    buckets: &Buckets,
-    into: &mut HashMap<(&'static str, Cell), Vec<i64>>,
-) -> Result<(), Error> {
-    let (column, filter) = match metric.table {
-        "shipments" => ("lead_ms", col("excluded").is_null()),
-        _ => ("recovery_ms", col("failed").and(col("recovery_ms").gt_eq(datafusion::prelude::lit(0_i64)))),
-    };
-    let period = (buckets.from(), buckets.to());
-    let Some(rows) = asked_rows(over.tables, metric.table, over.selection, period)? else { return Ok(()) };
-    let rows = rows.filter(filter.and(col(column).is_not_null()))?;
-    let grouped = with_group(rows, over.tables, over.directory, over.question.group_by)?;
-    let at = col(super::frame::instant_column(metric.table));
-    let numbered = grouped.with_column("bucket", buckets.index_expr(at))?;
-    for batch in numbered.select(vec![col("bucket"), col("key"), col(column)])?.collect().await? {
-        let bucket = batch.column(0).as_any().downcast_ref::<Int32Array>();
-        let keys = batch.column(1).as_any().downcast_ref::<StringArray>();
-        let Some(values) = batch.column(2).as_any().downcast_ref::<Int64Array>() else { continue };
-        for row in 0..batch.num_rows() {
-            let bucket = bucket.filter(|b| b.is_valid(row)).map(|b| b.value(row) as usize);
-            let key = keys.filter(|k| k.is_valid(row)).map(|k| k.value(row).to_owned());
-            into.entry((metric.id, (bucket, key))).or_default().push(values.value(row));
-        }
-    }
-    Ok(())
 }

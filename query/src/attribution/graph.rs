@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use dorado_lake::{Change, PullRequest};
+use dorado_lake::{Change, Instant, PullRequest};
+
+use super::shipping::EARLIEST_COMMIT;
 
 /// Place of a change in [`Candidates::changes`].
 pub(crate) type Place = u32;
@@ -23,6 +25,8 @@ pub(crate) struct Candidates<'a> {
     /// Squash, rebase or merge commit → the pull request's own commits.
     carried: HashMap<Place, Vec<Place>>,
     pull_request_of: HashMap<Place, u32>,
+    /// First commit of each pull request: as told, else the earliest of its own commits that are known.
+    first_commits: Vec<Option<Instant>>,
     /// The change that each is a cherry-pick of, through all picks; itself where it is none.
     originals: Vec<Place>,
 }
@@ -54,9 +58,11 @@ impl<'a> Candidates<'a> {
             is_change,
             carried: HashMap::new(),
             pull_request_of: HashMap::new(),
+            first_commits: Vec::new(),
             originals,
         };
         candidates.fold_pull_requests();
+        candidates.first_commits = candidates.find_first_commits();
         candidates
     }
 
@@ -94,6 +100,11 @@ impl<'a> Candidates<'a> {
     /// The pull request of a change.
     pub(crate) fn pull_request(&self, place: Place) -> Option<&'a PullRequest> {
         self.pull_request_of.get(&place).map(|i| self.pull_requests[*i as usize])
+    }
+
+    /// When the first commit of a change's pull request was written.
+    pub(crate) fn first_commit_at(&self, place: Place) -> Option<Instant> {
+        self.pull_request_of.get(&place).and_then(|number| self.first_commits[*number as usize])
     }
 
     /// The change that this one is a cherry-pick of, else itself.
@@ -146,6 +157,21 @@ impl<'a> Candidates<'a> {
                 self.pull_request_of.entry(place as Place).or_insert(*number);
             }
         }
+    }
+
+    /// The merge commit is written last, and tells nothing of the first.
+    fn find_first_commits(&self) -> Vec<Option<Instant>> {
+        let mut own: Vec<Option<Instant>> = vec![None; self.pull_requests.len()];
+        for (place, number) in &self.pull_request_of {
+            let change = self.changes[*place as usize];
+            if self.pull_requests[*number as usize].merge_commit.as_deref() == Some(change.id.as_str()) {
+                continue;
+            }
+            let written = [change.authored_at, change.committed_at].into_iter().flatten();
+            let first = &mut own[*number as usize];
+            *first = written.filter(|at| at.timestamp() >= EARLIEST_COMMIT).take(1).chain(*first).min();
+        }
+        self.pull_requests.iter().zip(own).map(|(told, own)| told.first_commit_at.or(own)).collect()
     }
 
     /// The squash commit, and the rebased commits before it that repeat an own commit's author date and

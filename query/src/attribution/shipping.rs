@@ -240,11 +240,11 @@ impl Shipping<'_, '_> {
             known_at: attempt.finished_at,
             lead_ms: before(commit.map(|(at, _)| at)),
             lead_from: commit.map(|(_, from)| from.to_owned()),
-            first_commit_ms: before(pull_request.and_then(|p| p.first_commit_at).or(change.first_commit_at)),
+            first_commit_ms: before(self.candidates.first_commit_at(place).or(change.first_commit_at)),
             opened_ms: before(opened_at),
             first_review_ms: before(pull_request.and_then(|p| p.first_review_at)),
             approved_ms: before(pull_request.and_then(|p| p.approved_at)),
-            merged_ms: before(merged_at(change, pull_request)),
+            merged_ms: before(pull_request.and_then(|p| p.merged_at).or(change.merged_at)),
             pull_request: pull_request.map(|p| p.id.clone()),
         }
     }

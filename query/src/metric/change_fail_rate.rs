@@ -20,4 +20,5 @@ pub(super) const METRIC: Metric = Metric {
     table: "outcomes",
     sql: include_str!("change_fail_rate.sql"),
     counted: "reached",
+    sample: "",
 };

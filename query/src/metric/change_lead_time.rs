@@ -20,5 +20,6 @@ pub(super) const METRIC: Metric = Metric {
     kind: Kind::Duration,
     table: "shipments",
     sql: include_str!("change_lead_time.sql"),
-    counted: "shipped_at is not null and excluded is null",
+    counted: "excluded is null",
+    sample: "lead_ms",
 };

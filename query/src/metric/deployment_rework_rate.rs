@@ -19,4 +19,5 @@ pub(super) const METRIC: Metric = Metric {
     table: "outcomes",
     sql: include_str!("deployment_rework_rate.sql"),
     counted: "reached",
+    sample: "",
 };

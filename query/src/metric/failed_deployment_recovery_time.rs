@@ -19,5 +19,6 @@ pub(super) const METRIC: Metric = Metric {
     kind: Kind::Duration,
     table: "outcomes",
     sql: include_str!("failed_deployment_recovery_time.sql"),
-    counted: "reached and failed",
+    counted: "reached and failed and recovery_ms >= 0",
+    sample: "recovery_ms",
 };

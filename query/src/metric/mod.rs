@@ -6,8 +6,12 @@ mod change_lead_time;
 mod deployment_frequency;
 mod deployment_rework_rate;
 mod failed_deployment_recovery_time;
+mod stages;
 
 use serde::Serialize;
+
+pub(crate) use stages::LEFT_OUT;
+pub use stages::STAGES;
 
 /// One metric.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -36,6 +40,9 @@ pub struct Metric {
     /// Which rows of the table are in its `n`, as SQL.
     #[serde(skip)]
     pub counted: &'static str,
+    /// Of a duration: what its median is taken of, as SQL over the counted rows.
+    #[serde(skip)]
+    pub sample: &'static str,
 }
 
 /// Which way is good.

@@ -5,6 +5,7 @@ use dorado_query::{Answer, BucketSize, METRICS, Metric, Question, Row};
 use serde_json::Value;
 
 use super::Excluded;
+use super::stages::Stage;
 use crate::command::words::{self, NOT_ENOUGH};
 
 /// Everything that a report says.
@@ -16,6 +17,8 @@ pub(super) struct Report {
     pub(super) about: Vec<String>,
     /// The metrics.
     pub(super) figures: Vec<Figure>,
+    /// The stages of lead time.
+    pub(super) stages: Vec<Stage>,
     /// `day`, `week` and so on.
     pub(super) bucket: &'static str,
     /// Starts of the buckets, shortly.
@@ -119,6 +122,7 @@ impl Report {
             origin: origin.to_owned(),
             about: about(question),
             figures,
+            stages: Vec::new(),
             bucket: question.size.name(),
             labels: starts.iter().map(|at| label(at.date_naive(), question.size)).collect(),
             is_cut: (0..starts.len()).map(|bucket| is_cut(question, bucket)).collect(),
@@ -364,7 +368,14 @@ pub(super) mod tests {
             meta: row(&json!({ "unknown": { "team": ["<ghosts>"] }, "complete": true })),
         };
         let excluded = vec![("change-lead-time", "unshipped".to_owned(), 2)];
-        Report::new("a<b>|c", &question(), &answer, &excluded, &["a note".to_owned()])
+        let mut report = Report::new("a<b>|c", &question(), &answer, &excluded, &["a note".to_owned()]);
+        report.stages = vec![Stage {
+            title: "Pickup",
+            definition: "From the opening to the first review.",
+            value: "2 h".into(),
+            basis: "40 changes".into(),
+        }];
+        report
     }
 
     #[test]

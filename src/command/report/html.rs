@@ -25,6 +25,7 @@ pub(super) fn write(report: &Report) -> String {
         page.push_str(&card(figure, report));
     }
     page.push_str("</div>\n");
+    page.push_str(&stages(report));
     page.push_str(&series(report));
     if !report.missing.is_empty() {
         page.push_str("<section>\n<h2>Not in these numbers, and good to know</h2>\n<ul>\n");
@@ -56,6 +57,28 @@ fn card(figure: &Figure, report: &Report) -> String {
         chart::draw(figure, &report.labels),
         escape(figure.definition)
     )
+}
+
+fn stages(report: &Report) -> String {
+    if report.stages.is_empty() {
+        return String::new();
+    }
+    let mut html = String::from(
+        "<section>\n<h2>Where lead time goes</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Stage</th>\
+         <th scope=\"col\">Median</th><th scope=\"col\">Made of</th></tr></thead>\n<tbody>\n",
+    );
+    for stage in &report.stages {
+        let _ = writeln!(
+            html,
+            "<tr><th scope=\"row\" title=\"{}\">{}</th><td>{}</td><td>{}</td></tr>",
+            escape(stage.definition),
+            escape(stage.title),
+            escape(&stage.value),
+            escape(&stage.basis)
+        );
+    }
+    html.push_str("</tbody>\n</table></div>\n</section>\n");
+    html
 }
 
 fn series(report: &Report) -> String {

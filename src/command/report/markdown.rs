@@ -25,6 +25,12 @@ pub(super) fn write(report: &Report) -> String {
         let _ =
             writeln!(page, "| {} | **{}** | {interval} | {} | {change} |", figure.title, figure.value, figure.basis);
     }
+    if !report.stages.is_empty() {
+        page.push_str("\n## Where lead time goes\n\n| Stage | Median | Made of |\n|---|---|---|\n");
+        for stage in &report.stages {
+            let _ = writeln!(page, "| {} | **{}** | {} |", stage.title, stage.value, stage.basis);
+        }
+    }
     let _ = writeln!(page, "\n## By {}\n", report.bucket);
     let titles: Vec<&str> = report.figures.iter().map(|f| f.title).collect();
     let _ = writeln!(page, "| From | {} |", titles.join(" | "));
@@ -68,6 +74,7 @@ mod tests {
     fn a_name_cannot_break_a_table() {
         let page = write(&report());
         assert!(page.starts_with("# DORA metrics of a\\<b\\>\\|c\n"), "{page}");
+        assert!(page.contains("| Pickup | **2 h** | 40 changes |"), "{page}");
         assert!(page.contains("| Change lead time | **2 h** | 1 h to 3 h | 40 changes, 2 left out | **better**: 50 %"));
     }
 }

@@ -5,6 +5,7 @@ mod chart;
 mod figures;
 mod html;
 mod markdown;
+mod stages;
 mod terminal;
 
 use std::path::Path;
@@ -32,7 +33,8 @@ async fn write(args: &ReportArgs, config_file: Option<&Path>) -> Result<String> 
         return Ok(serde_json::to_string_pretty(&*answer)? + "\n");
     }
     let excluded = excluded(&asking.engine, &question).await?;
-    let report = Report::new(&asking.origin, &question, &answer, &excluded, &asking.notes);
+    let mut report = Report::new(&asking.origin, &question, &answer, &excluded, &asking.notes);
+    report.stages = stages::stages(&*asking.engine.stages(&question.whole()).await.map_err(ask::explained)?);
     Ok(match args.format {
         ReportFormat::Markdown => markdown::write(&report),
         ReportFormat::Html => html::write(&report),

@@ -11,6 +11,15 @@ pub(super) fn write(report: &Report, ink: Ink) -> String {
     lines.push(String::new());
     lines.extend(figures(report, ink));
     lines.push(String::new());
+    if !report.stages.is_empty() {
+        lines.push(ink.bold("Where lead time goes"));
+        let mut table = Table::new(&[("stage", Side::Left), ("median", Side::Left), ("made of", Side::Left)]);
+        for stage in &report.stages {
+            table.push(&[stage.title.to_owned(), stage.value.clone(), stage.basis.clone()]);
+        }
+        lines.extend(table.lines().into_iter().map(|line| format!("  {line}")));
+        lines.push(String::new());
+    }
     lines.push(ink.bold(&format!("By {}", report.bucket)));
     lines.extend(series(report).lines().into_iter().map(|line| format!("  {line}")));
     if report.is_cut.contains(&true) {
@@ -102,6 +111,7 @@ mod tests {
         let plain = write(&report(), Ink::Plain);
         assert!(!plain.contains('\u{1b}'));
         assert!(plain.contains("better: 50 % shorter, clear; was 4 h"), "{plain}");
+        assert!(plain.contains("Pickup  2 h     40 changes"), "{plain}");
         assert!(write(&report(), Ink::Coloured).contains("\u{1b}[32m"));
     }
 }

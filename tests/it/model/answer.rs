@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::facts::{Facts, Instant};
 use super::outcomes::{Confidence, Outcome, outcomes};
 use super::question::{Bucket, Question};
-use super::shipments::{commit_time, shipments};
+use super::shipments::{Shipment, commit_time, shipments, stage_ends};
 
 /// Under this many rows a value is shown, and said to be weak.
 const MIN_N: usize = 5;
@@ -24,6 +24,9 @@ struct Row {
 
 /// The answer to a question, as the API gives it: `{"data": [...]}`.
 pub(crate) fn answer(facts: &Facts, question: &Question) -> Value {
+    if question.metric == "stages" {
+        return stages(facts, question);
+    }
     let rows: Vec<Row> = match question.metric.as_str() {
         "change-lead-time" => lead_times(facts),
         _ => outcomes(facts).iter().map(Row::of).collect(),
@@ -69,19 +72,51 @@ impl Row {
 }
 
 fn lead_times(facts: &Facts) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for shipment in shipments(facts) {
-        let finished_at = shipment.deployment.finished();
-        let Some(committed_at) = commit_time(shipment.change, finished_at) else { continue };
-        rows.push(Row {
-            service: shipment.deployment.service.clone(),
-            at: finished_at,
-            environment: shipment.deployment.environment.clone(),
-            outcome: None,
-            seconds: Some(seconds(committed_at, finished_at)),
-        });
+    shipments(facts).iter().filter_map(lead_time).collect()
+}
+
+fn lead_time(shipment: &Shipment) -> Option<Row> {
+    let finished_at = shipment.deployment.finished();
+    let committed_at = commit_time(shipment.change, finished_at)?;
+    Some(Row {
+        service: shipment.deployment.service.clone(),
+        at: finished_at,
+        environment: shipment.deployment.environment.clone(),
+        outcome: None,
+        seconds: Some(seconds(committed_at, finished_at)),
+    })
+}
+
+/// Of each bucket, group and stage the changes that have it, and how many that count have it not.
+fn stages(facts: &Facts, question: &Question) -> Value {
+    let groups: Vec<Option<String>> =
+        if question.is_grouped_by_service { facts.services().into_iter().map(Some).collect() } else { vec![None] };
+    let mut data = Vec::new();
+    for (group, bucket) in groups.iter().flat_map(|g| question.buckets().into_iter().map(move |b| (g, b))) {
+        for (number, stage) in ["coding", "pickup", "review", "merge", "deploy"].into_iter().enumerate() {
+            let rows: Vec<Row> = shipments(facts)
+                .iter()
+                .filter_map(|shipment| {
+                    let row = lead_time(shipment)?;
+                    let ends = stage_ends(facts, shipment);
+                    let length = ends.and_then(|ends| Some(seconds(ends[number]?, ends[number + 1]?)));
+                    Some(Row { seconds: length.filter(|length| *length >= 0.0), ..row })
+                })
+                .filter(|row| is_asked_for(question, row) && question.holds(bucket, row.at))
+                .filter(|row| group.as_ref().is_none_or(|g| *g == row.service))
+                .collect();
+            let known: Vec<&Row> = rows.iter().filter(|row| row.seconds.is_some()).collect();
+            let mut answer = times(&known);
+            answer["n_excluded"] = json!(rows.len() - known.len());
+            answer["stage"] = json!(stage);
+            answer["time"] = json!(bucket.start.to_rfc3339());
+            if let Some(service) = group {
+                answer["service"] = json!(service);
+            }
+            data.push(answer);
+        }
     }
-    rows
+    json!({ "data": data })
 }
 
 fn is_asked_for(question: &Question, row: &Row) -> bool {

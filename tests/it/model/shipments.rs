@@ -34,11 +34,32 @@ pub(crate) fn shipments(facts: &Facts) -> Vec<Shipment<'_>> {
 
 /// When the change was committed, for a deployment that finished at `shipped_at`; `None` is an anomaly.
 pub(crate) fn commit_time(change: &Change, shipped_at: Instant) -> Option<Instant> {
-    let first_believable: Instant = "1990-01-01T00:00:00Z".parse().expect("an instant");
     [change.authored_at, change.committed_at]
         .into_iter()
         .flatten()
-        .find(|at| *at <= shipped_at && *at >= first_believable)
+        .find(|at| *at <= shipped_at && *at >= first_believable())
+}
+
+/// First commit, opening, first review, approval and merge of the change's pull request, and the shipping.
+pub(crate) fn stage_ends(facts: &Facts, shipment: &Shipment) -> Option<[Option<Instant>; 6]> {
+    let pull = facts.pull_requests.iter().find(|p| {
+        holds(p, shipment.change)
+            || (is_same_place(p, shipment.change) && p.merge_commit.as_ref() == Some(&shipment.change.id))
+    })?;
+    let own = facts.changes.iter().filter(|c| holds(pull, c));
+    let written = own.filter_map(|c| c.authored_at.or(c.committed_at)).filter(|at| *at >= first_believable()).min();
+    Some([
+        pull.first_commit_at.or(written).or(shipment.change.first_commit_at),
+        pull.opened_at,
+        pull.first_review_at,
+        pull.approved_at,
+        pull.merged_at.or(shipment.change.merged_at),
+        Some(shipment.deployment.finished()),
+    ])
+}
+
+fn first_believable() -> Instant {
+    "1990-01-01T00:00:00Z".parse().expect("an instant")
 }
 
 /// Changes that a deployment brings by the first rule that applies to it.
