@@ -124,7 +124,8 @@ pub(crate) struct GitArgs {
 /// What counts as a deployment in a repository.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct GitRules {
-    /// Tags that are production deployments, as a glob; may be given again. Default: tags that look like releases.
+    /// Tags that are production deployments, as a glob; may be given again, and `!GLOB` leaves out. Default: tags that
+    /// look like releases.
     #[arg(long, value_name = "GLOB")]
     pub(crate) tags: Vec<String>,
     /// A service of a monorepo: NAME=TAG-GLOB or NAME=TAG-GLOB:PATH,PATH; may be given again.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::{Error, State, open::Opened, version};
+use super::{Error, State, open::Opened};
 
 /// How to read a repository. The default reads every tag that looks like a release as a deployment of one
 /// service to `production`.
@@ -91,11 +91,11 @@ pub(super) struct Rule {
     pub(super) patterns: Vec<Pattern>,
 }
 
-/// A glob over tag names.
+/// A glob over tag names; after `!` it says which tags are left out.
 pub(super) struct Pattern {
     pub(super) text: String,
     glob: GlobMatcher,
-    pub(super) wants_pre_releases: bool,
+    pub(super) is_exclusion: bool,
 }
 
 impl Rule {
@@ -111,13 +111,10 @@ impl Rule {
 
 impl Pattern {
     fn new(text: &str) -> Result<Self, Error> {
+        let (glob, is_exclusion) = text.strip_prefix('!').map_or((text, false), |glob| (glob, true));
         let glob =
-            GlobBuilder::new(text).build().map_err(|source| Error::Pattern { pattern: text.to_owned(), source })?;
-        Ok(Self {
-            text: text.to_owned(),
-            glob: glob.compile_matcher(),
-            wants_pre_releases: version::asks_for_pre_releases(text),
-        })
+            GlobBuilder::new(glob).build().map_err(|source| Error::Pattern { pattern: text.to_owned(), source })?;
+        Ok(Self { text: text.to_owned(), glob: glob.compile_matcher(), is_exclusion })
     }
 
     pub(super) fn matches(&self, tag: &str) -> bool {

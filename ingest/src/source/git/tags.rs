@@ -10,7 +10,7 @@ use super::{
     commit::{self, Peeled},
     notes::{Notes, sample},
     open::Opened,
-    options::Rule,
+    options::{Pattern, Rule},
     patch_release,
     version::Version,
 };
@@ -142,12 +142,12 @@ impl Rule {
                 Some(_) => Verdict::Deployed,
             };
         }
-        let matching = self.patterns.iter().filter(|pattern| pattern.matches(tag));
-        let wants = matching.map(|pattern| !is_pre_release || pattern.text == tag || pattern.wants_pre_releases);
-        match wants.max() {
-            None => Verdict::Unmatched,
-            Some(false) => Verdict::PreRelease,
-            Some(true) => Verdict::Deployed,
+        // Who names a pattern means every tag that it matches, pre-releases too.
+        let (unwanted, wanted): (Vec<&Pattern>, Vec<&Pattern>) =
+            self.patterns.iter().filter(|pattern| pattern.matches(tag)).partition(|pattern| pattern.is_exclusion);
+        match (unwanted.is_empty(), wanted.is_empty()) {
+            (true, false) => Verdict::Deployed,
+            _ => Verdict::Unmatched,
         }
     }
 
@@ -191,8 +191,8 @@ fn note(
         &tags.undated,
     );
     notes.tags(
-        "is a pre-release and not taken for a deployment; name it, or a pattern such as `*-rc*`, to count it",
-        "are pre-releases and not taken for deployments; name them, or a pattern such as `*-rc*`, to count them",
+        "is a pre-release and not taken for a deployment; name a pattern that matches it, such as `*-rc*`, to count it",
+        "are pre-releases and not taken for deployments; name a pattern that matches them, such as `*-rc*`, to count them",
         &left_out(&Verdict::PreRelease),
     );
     notes.tags(
@@ -228,8 +228,8 @@ fn nothing(tags: &Tags, verdicts: &BTreeMap<&str, Verdict>, rules: &[Rule]) -> S
         wanted.join(" or "),
         match n_pre_releases {
             0 => String::new(),
-            1 => "; 1 is a pre-release, which counts only when named".to_owned(),
-            n => format!("; {n} are pre-releases, which count only when named"),
+            1 => "; 1 is a pre-release, which counts only where a pattern matches it".to_owned(),
+            n => format!("; {n} are pre-releases, which count only where a pattern matches them"),
         },
     )
 }

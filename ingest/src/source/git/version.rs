@@ -133,25 +133,6 @@ impl Version {
     }
 }
 
-/// Whether a pattern asks for pre-releases itself, as `v*-rc*` and `v1.2.3-rc1` do and `v*` does not.
-pub(super) fn asks_for_pre_releases(pattern: &str) -> bool {
-    let mut in_class = false;
-    let example = pattern.chars().filter_map(|c| match c {
-        '[' => {
-            in_class = true;
-            Some('0')
-        }
-        ']' => {
-            in_class = false;
-            None
-        }
-        _ if in_class => None,
-        '*' | '?' => Some('0'),
-        _ => Some(c),
-    });
-    Version::parse(&example.collect::<String>()).is_some_and(|version| version.is_pre_release)
-}
-
 fn starts(tag: &str, is_start: fn(&str, usize) -> bool) -> impl Iterator<Item = usize> + '_ {
     let is_number = move |at: usize| tag.as_bytes()[at].is_ascii_digit();
     (0..tag.len()).filter(move |&at| is_number(at) && (at == 0 || !is_number(at - 1)) && is_start(tag, at))
@@ -311,15 +292,5 @@ mod tests {
         assert_eq!(compare("1.2", "1.2.0"), Ordering::Equal);
         assert_eq!(compare("1.2", "1.2.0.1"), Ordering::Less);
         assert_eq!(compare("1.10", "1.9.9"), Ordering::Greater);
-    }
-
-    #[test]
-    fn a_pattern_says_whether_it_wants_pre_releases() {
-        for pattern in ["v*-rc*", "v1.2.3-rc1", "*-beta*", "v[0-9]*-rc[0-9]", "v*-*"] {
-            assert!(asks_for_pre_releases(pattern), "{pattern}");
-        }
-        for pattern in ["v*", "*", "pkg-*", "v[0-9]*", "release-*", "pkg@*", "v1.2.*"] {
-            assert!(!asks_for_pre_releases(pattern), "{pattern}");
-        }
     }
 }
