@@ -10,7 +10,7 @@ use criterion::{BatchSize, Criterion, Throughput};
 use dorado_ingest::events;
 use dorado_ingest::organisation::{Organisation, Size};
 use dorado_lake::{Fact, Instant, Lake};
-use dorado_query::{Asked, Catalog, Engine, Metric, Question, ServiceEntry, TeamEntry, metric_named};
+use dorado_query::{Asked, Audience, Catalog, Engine, Metric, Question, ServiceEntry, TeamEntry, metric_named};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -239,5 +239,5 @@ impl<'a> Asker<'a> {
 }
 
 fn question(asked: &Asked) -> Question {
-    Question::new(asked, UNTIL).expect("the question makes sense")
+    Question::new(asked, Audience::Everybody, UNTIL).expect("the question makes sense")
 }

@@ -37,6 +37,14 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Show what is behind a number: the rows, the rule, what was left out.
     Explain(ExplainArgs),
+    /// Make, list and revoke tokens, also while a server runs.
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Show who did what: tokens, overrides, starts of the server.
+    Audit(AuditArgs),
     /// Check the configuration; each mistake with its line.
     Check(CheckArgs),
     /// Print shell completions.
@@ -69,9 +77,6 @@ pub(crate) struct ListenArgs {
     /// Address to serve on; default: 127.0.0.1:8080. Port 0 takes a free one.
     #[arg(long, env = "DORADO_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Serve on an address that others can reach, though anybody who reaches it may read and write.
-    #[arg(long)]
-    pub(crate) trusted_network: bool,
 }
 
 #[derive(Debug, Args)]
@@ -243,6 +248,52 @@ pub(crate) struct ExplainArgs {
     /// Print the API's own answer.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it; it is not shown again.
+    Create {
+        /// What it is for, in words.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What it allows: read, read:TEAM, ingest, ingest:SOURCE or admin; may be given again.
+        #[arg(long, required = true, value_name = "SCOPE")]
+        scope: Vec<String>,
+        /// When it ends: 90d, 12h, a date, or never; default: never.
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<String>,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// List tokens that are valid.
+    List {
+        /// Those that are expired or revoked too.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Revoke a token; a running server lets nobody in with it within a second.
+    Revoke {
+        /// Its id, or its name where only one has it.
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// Lines at most, newest first.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 
 mod check;
 mod sense;
+mod server;
 mod shape;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 pub(crate) use check::{Weight, check};
+pub(crate) use server::ServerConfig;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) inbox: Option<PathBuf>,
     /// Address to serve on. Default: `127.0.0.1:8080`.
     pub(crate) listen: Option<String>,
+    /// Who is let in, and how.
+    pub(crate) server: ServerConfig,
     /// Limits of the API.
     pub(crate) limits: LimitsConfig,
     /// GitHub, where it is connected.

@@ -55,6 +55,7 @@ impl Tag {
             &version.to_string(),
             &question.from.to_rfc3339(),
             &question.to.to_rfc3339(),
+            &format!("{:?}", question.audience()),
             wanted.format.content_type(),
             &wanted.uri.to_string(),
         ] {
@@ -109,15 +110,25 @@ impl Wanted {
 
     /// Rows that no question was asked for; tagged by what they are.
     pub(crate) fn rows<T: Serialize>(&self, data: &[T]) -> Result<Response, Problem> {
-        let body = self.format.encode_rows(data)?;
+        let body = self.format.encode_rows(data, &serde_json::json!({}))?;
+        Ok(self.respond_by_content(body, None))
+    }
+
+    /// The same, one page of them.
+    pub(crate) fn page<T: Serialize>(&self, data: &[T], next_cursor: Option<&str>) -> Result<Response, Problem> {
+        let body = self.format.encode_rows(data, &serde_json::json!({ "next_cursor": next_cursor }))?;
+        Ok(self.respond_by_content(body, next_cursor))
+    }
+
+    fn respond_by_content(&self, body: Vec<u8>, next_cursor: Option<&str>) -> Response {
         let tag = Tag::of_body(&body);
-        Ok(if self.has(&tag) { Self::not_modified(&tag) } else { self.respond(body, &tag, None) })
+        if self.has(&tag) { Self::not_modified(&tag) } else { self.respond(body, &tag, next_cursor) }
     }
 
     fn describe(headers: &mut HeaderMap, tag: &Tag) {
         headers.insert(ETAG, tag.header());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.insert(VARY, HeaderValue::from_static("Accept"));
+        headers.insert(VARY, HeaderValue::from_static("Accept, Authorization, Cookie"));
     }
 
     /// The same address at another cursor.
@@ -146,9 +157,9 @@ impl Format {
         }
     }
 
-    fn encode_rows<T: Serialize>(self, data: &[T]) -> Result<Vec<u8>, Problem> {
+    fn encode_rows<T: Serialize>(self, data: &[T], meta: &serde_json::Value) -> Result<Vec<u8>, Problem> {
         if self == Self::Json {
-            return json(&serde_json::json!({ "data": data, "meta": {} }));
+            return json(&serde_json::json!({ "data": data, "meta": meta }));
         }
         let rows = data
             .iter()

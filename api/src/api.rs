@@ -6,12 +6,13 @@ use std::sync::Arc;
 use axum::response::Response;
 use chrono::{DurationRound, TimeDelta};
 use dorado_ingest::Source;
-use dorado_lake::{Delivery, Instant, Kept};
+use dorado_lake::{Deed, Delivery, Instant, Kept};
 use dorado_query::{Answer, Engine, Question};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinError};
 use tokio::time::timeout;
 
+use crate::access::{Access, Caller, Credential, Door, Grant};
 use crate::answer::{Tag, Wanted};
 use crate::problem::{Kind, Problem};
 use crate::telemetry::Telemetry;
@@ -24,6 +25,7 @@ pub(crate) struct Api(Arc<Shared>);
 struct Shared {
     app: App,
     telemetry: Telemetry,
+    door: Door,
     query_turns: Arc<Semaphore>,
     upload_turns: Arc<Semaphore>,
 }
@@ -32,6 +34,7 @@ impl Api {
     pub(crate) fn new(app: App) -> Self {
         Self(Arc::new(Shared {
             telemetry: Telemetry::default(),
+            door: Door::default(),
             query_turns: Arc::new(Semaphore::new(app.limits.queries)),
             upload_turns: Arc::new(Semaphore::new(app.limits.uploads)),
             app,
@@ -48,6 +51,47 @@ impl Api {
 
     pub(crate) fn telemetry(&self) -> &Telemetry {
         &self.0.telemetry
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.0.app.access
+    }
+
+    pub(crate) fn door(&self) -> &Door {
+        &self.0.door
+    }
+
+    /// Whom a credential lets in, if anybody.
+    pub(crate) async fn grant(&self, credential: &Credential) -> Result<Option<Grant>, Problem> {
+        let Some(key) = credential.key() else { return Ok(None) };
+        let now = self.now();
+        if let Some(grant) = self.door().believed(&key, now) {
+            return Ok(Some(grant));
+        }
+        let since = tokio::time::Instant::now();
+        let (register, credential) = (Arc::clone(&self.access().register), credential.clone());
+        let found = self.aside(move || Ok(credential.look_up(&register, now)?)).await?;
+        if let Some(grant) = &found {
+            self.door().believe(key, grant, since);
+        }
+        Ok(found)
+    }
+
+    /// Writes into the audit log what a caller did.
+    pub(crate) async fn audit(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        subject: &str,
+        detail: Option<serde_json::Value>,
+    ) -> Result<(), Problem> {
+        let (register, now) = (Arc::clone(&self.access().register), self.now());
+        let (actor, subject) = (caller.actor().to_owned(), subject.to_owned());
+        self.aside(move || {
+            let deed = Deed { actor: &actor, action, subject: &subject, detail };
+            Ok(register.note(&deed, now)?)
+        })
+        .await
     }
 
     pub(crate) fn started_at(&self) -> Instant {

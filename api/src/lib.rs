@@ -1,6 +1,7 @@
 //! How others talk to Dorado: HTTP routes, their OpenAPI, limits. Nothing here touches a table or reads a
 //! vendor's body; numbers come from `query`, what a body says from `ingest`.
 
+mod access;
 mod answer;
 mod api;
 mod extract;
@@ -14,6 +15,7 @@ mod server;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ use dorado_ingest::Source;
 use dorado_lake::Instant;
 use dorado_query::Engine;
 
+pub use access::{Access, Loopback, Tls};
 pub use limits::Limits;
 pub use openapi::openapi;
 pub use router::router;
@@ -35,6 +38,8 @@ pub struct App {
     pub sources: Vec<Arc<dyn Source>>,
     /// What one caller may take.
     pub limits: Limits,
+    /// Who is let in.
+    pub access: Access,
     /// The clock.
     pub now: fn() -> Instant,
     /// When this instance began.

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
+use crate::access::HOST_COOKIE;
+use crate::layer::OPEN;
 use crate::problem::Problem;
 use crate::router::routes;
 
@@ -20,6 +22,7 @@ use crate::router::routes;
         (name = "Metrics", description = "The five metrics, over time and taken apart"),
         (name = "Lists", description = "What the metrics are about"),
         (name = "Deliveries", description = "How facts arrive"),
+        (name = "Access", description = "Who is let in, and who did what"),
         (name = "Operations", description = "How this instance is doing"),
     ),
     components(schemas(Problem)),
@@ -39,11 +42,16 @@ pub fn openapi() -> Value {
             let Some(item) = item.as_object_mut() else { continue };
             for (method, operation) in item {
                 add_problems(operation, path, method);
+                add_doors(operation, path);
                 add_formats(operation);
                 add_known_values(operation, path);
             }
         }
     }
+    api["components"]["securitySchemes"] = json!({
+        "token": {"type": "http", "scheme": "bearer", "description": "A token, as `dorado token create` makes one"},
+        "session": {"type": "apiKey", "in": "cookie", "name": HOST_COOKIE, "description": "The page's cookie"},
+    });
     add_event(&mut api);
     Value::Object(api)
 }
@@ -78,6 +86,21 @@ fn add_problems(operation: &mut Value, path: &str, method: &str) {
             _ => json!({ "description": description, "content": problem }),
         };
         responses.entry(status).or_insert(response);
+    }
+}
+
+/// Who is let in: what is not open needs a token, which this machine itself may do without.
+fn add_doors(operation: &mut Value, path: &str) {
+    if OPEN.contains(&path) {
+        return;
+    }
+    operation["security"] = json!([{"token": []}, {"session": []}, {}]);
+    for (status, description) in [("401", "No token, or not a valid one"), ("403", "The token does not allow this")] {
+        let problem = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
+        let response = json!({"description": description, "content": problem});
+        if let Some(responses) = operation["responses"].as_object_mut() {
+            responses.entry(status).or_insert(response);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
+use dorado_lake::redacted;
 use dorado_query::BadParameter;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -17,6 +18,8 @@ use crate::routes::events::RejectedEvent;
 pub(crate) enum Kind {
     Unreadable,
     Unauthenticated,
+    TokenNeeded,
+    OutOfScope,
     CrossSite,
     NotFound,
     MethodNotAllowed,
@@ -38,6 +41,8 @@ impl Kind {
         match self {
             Self::Unreadable => (StatusCode::BAD_REQUEST, "unreadable", "The request cannot be read"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "The delivery is not authenticated"),
+            Self::TokenNeeded => (StatusCode::UNAUTHORIZED, "token-needed", "A token is needed"),
+            Self::OutOfScope => (StatusCode::FORBIDDEN, "out-of-scope", "The token does not allow this"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site", "The request comes from another site"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is nothing here"),
             Self::MethodNotAllowed => {
@@ -136,7 +141,7 @@ impl Problem {
             kind,
             title: Title(kind),
             status: status.as_u16(),
-            detail: detail.into().into(),
+            detail: redacted(&detail.into()).into(),
             parameter: None,
             value: None,
             expected: None,
@@ -146,17 +151,17 @@ impl Problem {
     }
 
     pub(crate) fn parameter(mut self, name: impl Into<String>) -> Self {
-        self.parameter = Some(name.into().into());
+        self.parameter = Some(redacted(&name.into()).into());
         self
     }
 
     pub(crate) fn value(mut self, value: impl AsRef<str>) -> Self {
-        self.value = Some(value.as_ref().chars().take(LONGEST_VALUE).collect::<String>().into());
+        self.value = Some(redacted(value.as_ref()).chars().take(LONGEST_VALUE).collect::<String>().into());
         self
     }
 
     pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
-        self.expected = Some(expected.into().into());
+        self.expected = Some(redacted(&expected.into()).into());
         self
     }
 
@@ -189,7 +194,8 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Signature"));
+            let way = if self.kind == Kind::TokenNeeded { "Bearer realm=\"dorado\"" } else { "Signature" };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(way));
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
@@ -214,6 +220,12 @@ impl From<dorado_query::Error> for Problem {
     fn from(error: dorado_query::Error) -> Self {
         match error {
             dorado_query::Error::BadParameter(bad) => bad.into(),
+            dorado_query::Error::OutOfScope { team } => {
+                Self::new(Kind::OutOfScope, "the token does not allow this team")
+                    .parameter("team")
+                    .value(team)
+                    .expected("a team that the token names, or one below it")
+            }
             dorado_query::Error::Lake(lake) => lake.into(),
             other if other.is_temporary() => {
                 Self::new(Kind::Unavailable, "the store does not answer; ask again later").caused_by(&other)

@@ -10,11 +10,11 @@ use utoipa_axum::routes;
 
 use crate::App;
 use crate::api::Api;
-use crate::layer::{compress, gate, observe};
+use crate::layer::{admit, compress, cors, gate, observe};
 use crate::openapi::head;
 use crate::routes::{
-    changes, deployments, docs, environments, events, explain, health, incidents, metrics, page, prometheus, services,
-    sources, stages, summary, teams, webhooks,
+    audit, changes, deployments, docs, environments, events, explain, health, incidents, metrics, page, prometheus,
+    services, session, sources, stages, summary, teams, webhooks,
 };
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -35,6 +35,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(events::schema))
         .routes(routes!(webhooks::webhook))
         .routes(routes!(webhooks::webhook_of_connection))
+        .routes(routes!(session::who, session::sign_in, session::sign_out))
+        .routes(routes!(audit::audit))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(prometheus::prometheus))
@@ -52,7 +54,9 @@ pub fn router(app: App) -> Router {
     router
         .method_not_allowed_fallback(page::method_not_allowed)
         .layer(from_fn_with_state(api.clone(), compress))
+        .layer(from_fn_with_state(api.clone(), admit))
         .layer(from_fn_with_state(api.clone(), gate))
+        .layer(from_fn_with_state(api.clone(), cors))
         .layer(from_fn_with_state(api.clone(), observe))
         .with_state(api)
 }

@@ -3,11 +3,13 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -16,17 +18,27 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
+use tower::ServiceExt as _;
 
+use crate::access::Peer;
+use crate::tls::Certificate;
 use crate::{App, Limits, router};
+
+/// How often the certificate's files are looked at.
+const RENEWAL: Duration = Duration::from_mins(1);
 
 /// Serves until `shutdown` completes; then takes no more connections and lets requests in flight finish.
 ///
 /// # Errors
-/// The listener has no address.
+/// The listener has no address, or the certificate cannot be used.
 pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let address = listener.local_addr()?;
     let limits = app.limits.clone();
+    let access = app.access.clone();
+    let certificate = access.tls.as_ref().map(Certificate::read).transpose()?;
+    let acceptor = certificate.as_ref().map(Certificate::acceptor).transpose()?;
+    let mut renewal = tokio::time::interval(RENEWAL);
     let service = router(app);
     let builder = Arc::new(builder(&limits));
     let slots = Arc::new(Semaphore::new(limits.connections));
@@ -39,9 +51,15 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
         while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             () = &mut shutdown => break,
+            _ = renewal.tick(), if certificate.is_some() => {
+                if let Some(certificate) = &certificate {
+                    certificate.read_again();
+                }
+                continue;
+            }
             accepted = accept(&listener, &slots) => accepted,
         };
-        let (stream, slot) = match accepted {
+        let (stream, peer, slot) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, or the client left: neither is helped by trying at once.
@@ -52,11 +70,32 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
         };
         let watcher = graceful.watcher();
         let builder = Arc::clone(&builder);
-        let service = TowerToHyperService::new(service.clone());
-        let io = TokioIo::new(Impatient::new(stream, &limits));
+        if acceptor.is_none() && !access.may_connect_plainly(peer.ip()) {
+            tracing::warn!(%peer, "refused a connection that comes through no proxy of `server.trusted_proxies`");
+            continue;
+        }
+        let service = service.clone().map_request(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            request
+        });
+        let (acceptor, limits) = (acceptor.clone(), limits.clone());
         connections.spawn(async move {
-            let connection = builder.serve_connection(io, service).into_owned();
-            if let Err(error) = watcher.watch(connection).await {
+            let service = TowerToHyperService::new(service);
+            let served = match acceptor {
+                None => {
+                    let io = TokioIo::new(Impatient::new(stream, &limits));
+                    watcher.watch(builder.serve_connection(io, service).into_owned()).await
+                }
+                Some(acceptor) => match timeout(limits.header_timeout, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        let io = TokioIo::new(Impatient::new(stream, &limits));
+                        watcher.watch(builder.serve_connection(io, service).into_owned()).await
+                    }
+                    Ok(Err(error)) => Err(error.into()),
+                    Err(too_slow) => Err(too_slow.into()),
+                },
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, "connection ended early");
             }
             drop(slot);
@@ -64,7 +103,7 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
     }
 
     drop(listener);
-    if tokio::time::timeout(limits.shutdown, graceful.shutdown()).await.is_err() {
+    if timeout(limits.shutdown, graceful.shutdown()).await.is_err() {
         tracing::warn!(n_connections = connections.len(), "requests did not finish in time and were cut off");
     }
     connections.shutdown().await;
@@ -74,11 +113,11 @@ pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, slot))
+    Ok((stream, peer, slot))
 }
 
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
@@ -105,8 +144,8 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A stream that ends where its client does not say within time which protocol it speaks, or does not
 /// read what it asked for.
-struct Impatient {
-    stream: TcpStream,
+struct Impatient<S> {
+    stream: S,
     opening: Option<Opening>,
     stalled: Option<Pin<Box<Sleep>>>,
     write_timeout: Duration,
@@ -118,8 +157,8 @@ struct Opening {
     n_read: usize,
 }
 
-impl Impatient {
-    fn new(stream: TcpStream, limits: &Limits) -> Self {
+impl<S> Impatient<S> {
+    fn new(stream: S, limits: &Limits) -> Self {
         let deadline = Box::pin(sleep(limits.header_timeout));
         Self {
             stream,
@@ -144,7 +183,7 @@ impl Impatient {
     }
 }
 
-impl AsyncRead for Impatient {
+impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -166,7 +205,7 @@ impl AsyncRead for Impatient {
     }
 }
 
-impl AsyncWrite for Impatient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.written(cx, written)

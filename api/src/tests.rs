@@ -1,10 +1,12 @@
 //! Tests of the API through its router, over a lake in memory.
 
+mod access;
 mod answers;
 mod connections;
 mod deliveries;
 mod described;
 mod problems;
+mod scope;
 
 use std::sync::Arc;
 
@@ -14,13 +16,14 @@ use axum::response::Response;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use dorado_ingest::{GithubOptions, Secret, Source, SourceOptions, all};
-use dorado_lake::{Batch, Instant, Lake, Settled};
+use dorado_lake::{Batch, Instant, Lake, Register, Settled};
 use dorado_query::{Catalog, Engine};
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::{App, Limits, router};
+use crate::access::Peer;
+use crate::{Access, App, Limits, router};
 
 const SECRET: &str = "a secret of this test";
 
@@ -31,6 +34,7 @@ fn now() -> Instant {
 /// An API over a lake of its own.
 pub(crate) struct Bench {
     router: Router,
+    access: Access,
     engine: Engine,
     sources: Vec<Arc<dyn Source>>,
 }
@@ -49,8 +53,12 @@ impl Bench {
     }
 
     async fn with(limits: Limits) -> Self {
-        let app = Self::app(limits).await;
-        Self { engine: app.engine.clone(), sources: app.sources.clone(), router: router(app) }
+        Self::of(Self::app(limits).await)
+    }
+
+    fn of(app: App) -> Self {
+        let (engine, sources, access) = (app.engine.clone(), app.sources.clone(), app.access.clone());
+        Self { router: router(app), access, engine, sources }
     }
 
     async fn app(limits: Limits) -> App {
@@ -59,7 +67,8 @@ impl Bench {
         let github = GithubOptions { secrets: vec![Secret::value(SECRET)], ..GithubOptions::default() };
         let sources = all(SourceOptions { github: Some(github) });
         let queries = tokio::runtime::Handle::current();
-        App { engine, sources, limits, now, started_at: now(), queries }
+        let access = Access::local(Arc::new(Register::in_memory().expect("a register in memory opens")));
+        App { engine, sources, limits, access, now, started_at: now(), queries }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -126,7 +135,9 @@ fn request(method: &str, address: &str, headers: &[(&str, &str)], body: impl Int
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(body.into()).expect("a valid request")
+    let mut request = request.body(body.into()).expect("a valid request");
+    request.extensions_mut().insert(Peer(([127, 0, 0, 1], 4711).into()));
+    request
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {

@@ -56,6 +56,18 @@ pub enum Error {
         #[source]
         source: rusqlite::Error,
     },
+    /// The register of tokens cannot be read or written.
+    #[error("cannot {action} in the register")]
+    Register {
+        /// What was being done.
+        action: &'static str,
+        /// The cause.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The system gives no random numbers.
+    #[error("cannot make a key: the system gives no random numbers")]
+    NoRandomness,
     /// The inbox's own thread has ended.
     #[error("the inbox is closed")]
     Closed,
@@ -102,7 +114,10 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 impl Error {
     /// Whether trying again later may help: the API answers 503, and the committer waits.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Inbox { .. } | Self::Full { .. } | Self::Unavailable { .. } | Self::Closed)
+        matches!(
+            self,
+            Self::Inbox { .. } | Self::Register { .. } | Self::Full { .. } | Self::Unavailable { .. } | Self::Closed
+        )
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::answer::directory::Directory;
 use crate::answer::frame::Over;
 use crate::answer::{explain, list, series, stages};
+use crate::audience::Audience;
 use crate::bucket::bucket_of;
 use crate::catalog::Catalog;
 use crate::gold::{Cause, GoldRow, MadeBy, Outcome, Shipment, schema};
@@ -71,6 +72,12 @@ pub enum Error {
     /// A parameter that only the data shows to be wrong.
     #[error(transparent)]
     BadParameter(#[from] BadParameter),
+    /// A team is asked for that the audience may not see, whether or not there is one of this name.
+    #[error("the team `{team}` is not one that you may see")]
+    OutOfScope {
+        /// The team.
+        team: String,
+    },
     /// The lake cannot be read or written.
     #[error("cannot use the lake")]
     Lake(#[from] dorado_lake::Error),
@@ -88,7 +95,7 @@ impl Error {
         match self {
             Self::Lake(error) => error.is_temporary(),
             Self::Plan(error) => dorado_lake::is_of_store(error),
-            Self::BadParameter(_) | Self::Columns(_) => false,
+            Self::BadParameter(_) | Self::OutOfScope { .. } | Self::Columns(_) => false,
         }
     }
 
@@ -174,7 +181,7 @@ impl Engine {
     /// A parameter that the data shows to be wrong, or tables that cannot be read.
     pub async fn series(&self, metric: &'static Metric, question: &Question) -> Result<Arc<Answer>, Error> {
         let key = format!("series {} {question:?}", metric.id);
-        self.kept(key, async |tables, directory| {
+        self.kept(key, question.audience(), async |tables, directory| {
             let selection = directory.select(&question.filter, &self.inner.catalog)?;
             let over = Over { tables, directory, selection: &selection, question };
             let (data, _) = series::series(&over, &[metric], |_, _| {}).await?;
@@ -190,7 +197,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::series`].
     pub async fn stages(&self, question: &Question) -> Result<Arc<Answer>, Error> {
-        self.kept(format!("stages {question:?}"), async |tables, directory| {
+        self.kept(format!("stages {question:?}"), question.audience(), async |tables, directory| {
             let selection = directory.select(&question.filter, &self.inner.catalog)?;
             let over = Over { tables, directory, selection: &selection, question };
             let (data, left_out) = stages::stages(&over).await?;
@@ -208,7 +215,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::series`].
     pub async fn summary(&self, question: &Question) -> Result<Arc<Answer>, Error> {
-        self.kept(format!("summary {question:?}"), async |tables, directory| {
+        self.kept(format!("summary {question:?}"), question.audience(), async |tables, directory| {
             let selection = directory.select(&question.filter, &self.inner.catalog)?;
             let over = Over { tables, directory, selection: &selection, question };
             let (data, rows) = series::summary(&over).await?;
@@ -228,7 +235,7 @@ impl Engine {
         page: &Page,
     ) -> Result<Arc<Answer>, Error> {
         let key = format!("explain {} {question:?} {page:?}", metric.id);
-        self.kept(key, async |tables, directory| {
+        self.kept(key, question.audience(), async |tables, directory| {
             let whole = question.whole();
             let selection = directory.select(&whole.filter, &self.inner.catalog)?;
             let over = Over { tables, directory, selection: &selection, question: &whole };
@@ -258,7 +265,7 @@ impl Engine {
     /// As [`Engine::explain`].
     pub async fn list(&self, list: List, question: &Question, page: &Page) -> Result<Arc<Answer>, Error> {
         let key = format!("list {list:?} {question:?} {page:?}");
-        self.kept(key, async |tables, directory| {
+        self.kept(key, question.audience(), async |tables, directory| {
             // Lists show every environment, so that a filter by one need not be a production one.
             let names =
                 crate::question::Filter { environments: std::collections::BTreeSet::new(), ..question.filter.clone() };
@@ -277,18 +284,21 @@ impl Engine {
         Tables::new(&self.inner.state, &self.inner.lake)
     }
 
-    /// The answer kept for this version of the tables, or a new one.
+    /// The answer kept for this version of the tables and this audience, or a new one. What it is made from
+    /// knows only what the audience may know.
     async fn kept(
         &self,
         key: String,
+        audience: &Audience,
         make: impl AsyncFnOnce(&Tables, &Directory) -> Result<Answer, Error>,
     ) -> Result<Arc<Answer>, Error> {
+        let key = format!("{audience:?} {key}");
         let tables = self.tables();
         let version = tables.snapshot.version();
         if let Some(answer) = self.answers().of(version).get(&key) {
             return Ok(Arc::clone(answer));
         }
-        let directory = self.directory(&tables).await?;
+        let directory = Directory::seen_by(&self.directory(&tables).await?, audience, &self.inner.catalog);
         let answer = Arc::new(make(&tables, &directory).await?);
         let mut answers = self.answers();
         let kept = answers.of(version);

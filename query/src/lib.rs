@@ -3,6 +3,7 @@
 
 mod answer;
 mod attribution;
+mod audience;
 mod bucket;
 mod catalog;
 mod engine;
@@ -15,6 +16,7 @@ mod refresh;
 mod statistics;
 mod tables;
 
+pub use audience::Audience;
 pub use bucket::{BucketSize, Buckets, bucket_of};
 pub use catalog::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
 pub use engine::{Answer, Engine, Error, List, Page, Row};

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use dorado_lake::Instant;
 
+use crate::audience::Audience;
 use crate::bucket::{BucketSize, Buckets};
 use crate::metric::{METRICS, Metric, metric};
 use crate::pack::{PACKS, Pack};
@@ -120,17 +121,18 @@ pub struct Question {
     pub compare: Compare,
     /// Whose definitions.
     pub pack: &'static Pack,
+    audience: Audience,
 }
 
 /// Period when none is asked for.
 const DEFAULT_PERIOD: TimeDelta = TimeDelta::days(90);
 
 impl Question {
-    /// Reads a question.
+    /// Reads a question, to be answered for `audience` and nobody else.
     ///
     /// # Errors
     /// The first parameter that makes no sense.
-    pub fn new(asked: &Asked, now: Instant) -> Result<Self, BadParameter> {
+    pub fn new(asked: &Asked, audience: Audience, now: Instant) -> Result<Self, BadParameter> {
         let tz = time_zone(asked.tz.as_deref())?;
         let to = asked.to.as_deref().map(|text| instant("to", text, tz)).transpose()?.unwrap_or(now);
         let from = match asked.from.as_deref() {
@@ -169,7 +171,13 @@ impl Question {
             group_by: asked.group_by.as_deref().map(group_by).transpose()?,
             compare: compare(asked.compare.as_deref())?,
             pack: pack(asked.pack.as_deref())?,
+            audience,
         })
+    }
+
+    /// For whom it is answered.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
     }
 
     /// The same question over its whole period, neither cut nor grouped nor compared.

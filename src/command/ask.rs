@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use dorado_lake::Lake;
-use dorado_query::{Asked, BadParameter, Engine, Error, List, Page, Question};
+use dorado_query::{Asked, Audience, BadParameter, Engine, Error, List, Page, Question};
 
 use super::git;
 use crate::cli::{AskArgs, DataArgs, GitRules};
@@ -90,15 +90,17 @@ impl Asking {
         if asked.bucket.is_none() {
             // Thirty years by the week would be refused; only its length is looked at here.
             let whole = Asked { bucket: Some("all".into()), ..asked.clone() };
-            let question = Question::new(&whole, Utc::now()).map_err(flag)?;
+            let question = Question::new(&whole, Audience::Everybody, Utc::now()).map_err(flag)?;
             asked.bucket = Some(fitting_bucket(question.to - question.from).to_owned());
         }
-        Question::new(&asked, Utc::now()).map_err(flag)
+        Question::new(&asked, Audience::Everybody, Utc::now()).map_err(flag)
     }
 
     /// Where a repository has hardly any deployment lately: the last twelve months of its history.
     async fn reach_back(&mut self, asked: &mut Asked) -> Result<()> {
-        let lately = Question::new(&Asked { bucket: Some("all".into()), ..asked.clone() }, Utc::now()).map_err(flag)?;
+        let lately =
+            Question::new(&Asked { bucket: Some("all".into()), ..asked.clone() }, Audience::Everybody, Utc::now())
+                .map_err(flag)?;
         let summary = self.engine.summary(&lately).await.map_err(explained)?;
         let n = summary.data.first().and_then(|row| row["n"].as_i64()).unwrap_or(0);
         let Some(last) = self.last_deployment(&lately).await?.filter(|_| n < FEW) else { return Ok(()) };
@@ -184,7 +186,11 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_named_as_it_was_typed() {
-        let bad = Question::new(&Asked { bucket: Some("fortnight".into()), ..Asked::default() }, Utc::now());
+        let bad = Question::new(
+            &Asked { bucket: Some("fortnight".into()), ..Asked::default() },
+            Audience::Everybody,
+            Utc::now(),
+        );
         let said = bad.map_err(flag).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(said.starts_with("--bucket is `fortnight`"), "{said}");
         assert!(said.contains("week"), "{said}");

@@ -34,7 +34,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<()> {
         engine.lake().clone().close();
         return Ok(());
     }
-    serve::serve(&work, &engine, &config, &args.listen)
+    let register = open::register(&place.directory.to_string_lossy(), &config)?;
+    serve::serve(&work, &engine, register, &config, &args.listen)
 }
 
 /// Where the data lies: kept where it was asked for, removed where it was not.

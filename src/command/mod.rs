@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod ask;
+mod audit;
 mod check;
 mod demo;
 mod explain;
@@ -12,6 +13,7 @@ mod output;
 mod report;
 mod serve;
 mod table;
+mod token;
 mod words;
 
 use std::path::Path;
@@ -38,6 +40,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Generated { check } => generated::run(Path::new("."), check)?,
         Command::Report(args) => report::run(&args, config)?,
         Command::Explain(args) => explain::run(&args, config)?,
+        Command::Token { command } => token::run(&command, config)?,
+        Command::Audit(args) => audit::run(&args, config)?,
         Command::Check(args) => return check::run(&args, config),
     }
     Ok(ExitCode::SUCCESS)

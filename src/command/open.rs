@@ -1,7 +1,9 @@
 //! Opening what commands work on: runtimes, lake and engine.
 
-use anyhow::{Context as _, Result};
-use dorado_lake::{Lake, Options};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, anyhow};
+use dorado_lake::{Lake, Options, Register};
 use dorado_query::Engine;
 use tokio::runtime::{Builder, Runtime};
 
@@ -27,4 +29,19 @@ pub(crate) async fn engine(url: &str, config: &Config) -> Result<Engine> {
     let options = Options { inbox_dir, ..Options::default() };
     let lake = Lake::open_with(url, options).await.with_context(|| format!("cannot open `{url}`"))?;
     Ok(Engine::open(lake, config.catalog()).await?)
+}
+
+/// The tokens and the audit log of a lake: in its directory, or beside its inbox where it is none.
+pub(crate) fn register(url: &str, config: &Config) -> Result<Register> {
+    let directory = match url.split_once("://") {
+        None => PathBuf::from(url),
+        Some(("file", _)) => {
+            let path = url::Url::parse(url).ok().and_then(|url| url.to_file_path().ok());
+            path.ok_or_else(|| anyhow!("`{url}` is no directory"))?
+        }
+        Some(("memory", _)) => return Ok(Register::in_memory()?),
+        Some(_) => config.inbox(),
+    };
+    std::fs::create_dir_all(&directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
+    Register::open(&directory).with_context(|| format!("cannot use the tokens in `{}`", directory.display()))
 }

@@ -2,14 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use chrono::Utc;
-use dorado_api::App;
+use dorado_api::{Access, App, Loopback};
+use dorado_lake::{Deed, Register};
 use dorado_query::Engine;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::open;
 use crate::cli::{ListenArgs, ServeArgs};
@@ -23,23 +25,22 @@ pub(crate) fn run(args: &ServeArgs, config_file: Option<&Path>) -> Result<()> {
     let url = config.data(args.data.data.as_deref());
     let work = open::runtime("dorado-work")?;
     let engine = work.block_on(open::engine(&url, &config))?;
-    serve(&work, &engine, &config, &args.listen)
+    let register = open::register(&url, &config)?;
+    serve(&work, &engine, register, &config, &args.listen)
 }
 
 /// Serves an engine that is open. Questions and the pipeline run on `work`, HTTP on a runtime of its own.
 pub(crate) fn serve(
     work: &tokio::runtime::Runtime,
     engine: &Engine,
+    register: Register,
     config: &Config,
     listen: &ListenArgs,
 ) -> Result<()> {
     let address = config.listen(listen.listen)?;
-    if !address.ip().is_loopback() && !listen.trusted_network {
-        bail!(
-            "{address} can be reached by others, who could read and write everything: serve on a loopback \
-             address behind a proxy that signs people in, or say --trusted-network"
-        );
-    }
+    let access = config.server.access(address, Arc::new(register))?;
+    tell_of_start(&access, address, config)?;
+    let scheme = if access.tls.is_some() { "https" } else { "http" };
     let sources = dorado_ingest::all(config.sources());
     let (stop, stopped) = watch::channel(false);
     let pipeline = work.spawn(pipeline::run(engine.clone(), sources.clone(), Utc::now, stopped));
@@ -47,6 +48,7 @@ pub(crate) fn serve(
         engine: engine.clone(),
         sources,
         limits: config.limits(),
+        access,
         now: Utc::now,
         started_at: Utc::now(),
         queries: work.handle().clone(),
@@ -54,7 +56,7 @@ pub(crate) fn serve(
     let http = open::runtime("dorado-http")?;
     http.block_on(async {
         let listener = bind(address).await?;
-        say(format_args!("listening on http://{}", listener.local_addr()?))?;
+        say(format_args!("listening on {scheme}://{}", listener.local_addr()?))?;
         dorado_api::serve(listener, app, told_to_stop()).await.context("cannot serve")
     })?;
     info!("stopping");
@@ -65,6 +67,27 @@ pub(crate) fn serve(
         engine.lake().clone().close();
         Ok(())
     })
+}
+
+/// Writes into the audit log with what the server starts, and warns where nobody can be let in.
+fn tell_of_start(access: &Access, address: SocketAddr, config: &Config) -> Result<()> {
+    let needs_token = access.loopback == Loopback::NeedsToken || !address.ip().is_loopback();
+    if needs_token && !access.register.tokens()?.iter().any(|token| token.is_valid(Utc::now())) {
+        warn!("nobody has a token yet: `dorado token create NAME --scope read` makes one");
+    }
+    let detail = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "address": address,
+        "tls": access.tls.is_some(),
+        "trusted_proxies": config.server.trusted_proxies,
+        "public_url": config.server.public_url,
+        "allowed_origins": config.server.allowed_origins,
+        "loopback_without_token": access.loopback == Loopback::Trusted,
+        "n_services": config.services.len(),
+        "n_teams": config.teams.len(),
+    });
+    let deed = Deed { actor: "server", action: "server.started", subject: "dorado", detail: Some(detail) };
+    Ok(access.register.note(&deed, Utc::now())?)
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {

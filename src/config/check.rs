@@ -137,6 +137,8 @@ mod tests {
             ("lisen = 'x'\n", "1:1: error: `lisen` is not a key here; did you mean `listen`?"),
             ("\nzzz = 1", "2:1: error: `zzz` is not a key here; it takes data, environment, github, "),
             ("data = 3\n", "1:8: error: `data` is an integer; expected a string"),
+            ("[server]\ntrusted_proxies = ['proxy']", "2:20: error: `server.trusted_proxies` has `proxy`: expected "),
+            ("[server]\ntls_key = 'k'", "2:11: error: `server.tls_key` needs `server.tls_cert`; set both"),
             ("[limits]\nbody_bytes = -1", "2:14: error: `limits.body_bytes` is -1; expected 0 or more"),
             ("[[service]]\nteam = 'a'", "1:1: error: `service` has no `name`; it must have one"),
             ("[[service]]\nname = 'a'\npaths = 'x'", "3:9: error: `service.paths` is a string; expected an array"),

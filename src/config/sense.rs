@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check::{Mistake, nearest};
+use super::server;
 
 /// A text and where it stands.
 type Text<'a> = (&'a str, usize);
@@ -27,6 +28,9 @@ pub(super) fn check(table: &DeTable<'_>, mistakes: &mut Vec<Mistake>) {
         for (_, at) in rule.texts("prefixes").into_iter().filter(|(prefix, _)| prefix.is_empty()) {
             mistakes.push(Mistake::error(at, "an empty prefix makes every deployment rework", "leave it out"));
         }
+    }
+    if let Some(server) = root.entry("server") {
+        access(&server, mistakes);
     }
     if let Some(github) = root.entry("github") {
         secrets(&github, mistakes);
@@ -79,6 +83,29 @@ fn top(root: &Entry<'_>, mistakes: &mut Vec<Mistake>) {
     {
         let right = "expected a directory or s3://bucket/prefix; leave it out for `dorado-data`";
         mistakes.push(Mistake::error(at, "`data` is empty", right));
+    }
+}
+
+/// Addresses that are none, and half a certificate.
+fn access(server: &Entry<'_>, mistakes: &mut Vec<Mistake>) {
+    let mut tell = |at: usize, read: anyhow::Result<()>| {
+        if let Err(error) = read {
+            mistakes.push(Mistake::error(at, error.to_string(), ""));
+        }
+    };
+    for (text, at) in server.texts("trusted_proxies") {
+        tell(at, server::network(text).map(drop));
+    }
+    for (text, at) in server.texts("allowed_origins") {
+        tell(at, server::origin(text).map(drop));
+    }
+    if let Some((text, at)) = server.text("public_url") {
+        tell(at, server::public_url(text).map(drop));
+    }
+    for (one, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
+        if let (Some((_, at)), None) = (server.text(one), server.text(other)) {
+            mistakes.push(Mistake::error(at, format!("`server.{one}` needs `server.{other}`"), "set both"));
+        }
     }
 }
 

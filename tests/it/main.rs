@@ -1,5 +1,6 @@
 //! One binary of tests over the whole: the metrics by example, their properties, and the real server.
 
+mod access;
 mod binary;
 mod cli;
 mod events;

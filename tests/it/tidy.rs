@@ -299,3 +299,14 @@ fn every_metric_is_defined_by_example() {
     let missing = ids.into_iter().filter(|id| !folder.join(format!("{id}.md")).is_file());
     assert_none("a metric has its examples", &missing.map(|id| format!("tests/metrics/{id}.md")).collect());
 }
+
+#[test]
+fn api_takes_an_audience_only_from_who_asks() {
+    let files =
+        rust().into_iter().filter(|source| source.is_under(&["api/"]) && !source.is_under(&["api/src/access/"]));
+    let gives = |line: &str| line.contains("Audience::Everybody") && !line.contains("Some(Audience::Everybody)");
+    assert_none(
+        "whose rows may be read is decided at the door",
+        &files.flat_map(|s| s.found(s.code_that_ships(), gives)).collect(),
+    );
+}

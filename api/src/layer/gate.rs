@@ -4,10 +4,10 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{HOST, ORIGIN};
-use http::uri::Authority;
+use http::header::ORIGIN;
 use http::{HeaderMap, Uri};
 
+use crate::access::{Access, host};
 use crate::api::Api;
 use crate::problem::{Kind, Problem};
 
@@ -19,7 +19,7 @@ pub(crate) async fn gate(State(api): State<Api>, request: Request, next: Next) -
             .expected(format!("at most {limit} bytes"))
             .into_response();
     }
-    if !request.method().is_safe() && from_another_site(request.headers(), request.uri()) {
+    if !request.method().is_safe() && from_another_site(api.access(), request.headers(), request.uri()) {
         api.telemetry().refused("cross-site");
         let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok()).unwrap_or_default();
         return Problem::new(Kind::CrossSite, "a browser sent this for another site's page")
@@ -31,13 +31,17 @@ pub(crate) async fn gate(State(api): State<Api>, request: Request, next: Next) -
     next.run(request).await
 }
 
-/// Only browsers send `Origin`; what they send for our own page names our own host.
-fn from_another_site(headers: &HeaderMap, uri: &Uri) -> bool {
+/// Only browsers send `Origin`; what they send for our own page names our own host, or the address that we
+/// are known by.
+fn from_another_site(access: &Access, headers: &HeaderMap, uri: &Uri) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site");
     };
-    // HTTP/2 has the host in its address.
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.authority().map(Authority::as_str));
-    let named = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-    named.is_none() || named != host
+    let origin = origin.to_str().unwrap_or_default();
+    let is_public = access.public_url.as_ref().is_some_and(|url| url.origin().ascii_serialization() == origin);
+    if is_public || access.allowed_origins.iter().any(|allowed| allowed == origin) {
+        return false;
+    }
+    let named = origin.split_once("://").map(|(_, host)| host);
+    named.is_none() || named != host(headers, uri)
 }

@@ -6,6 +6,7 @@ use dorado_query::List;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::problem::Problem;
@@ -71,6 +72,11 @@ pub(crate) struct ChangeRow {
 #[utoipa::path(get, path = "/api/v1/changes", tag = "Lists", params(ListParams, PageParams), responses(
     (status = 200, description = "A page of them; `Link: rel=next` leads to the next", body = Rows<ChangeRow>),
 ))]
-pub(crate) async fn changes(State(api): State<Api>, query: ListQuery, wanted: Wanted) -> Result<Response, Problem> {
-    api.list(List::Changes, query, wanted).await
+pub(crate) async fn changes(
+    reader: Reader,
+    State(api): State<Api>,
+    query: ListQuery,
+    wanted: Wanted,
+) -> Result<Response, Problem> {
+    api.list(List::Changes, reader, query, wanted).await
 }

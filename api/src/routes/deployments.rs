@@ -6,6 +6,7 @@ use dorado_query::List;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::problem::Problem;
@@ -64,6 +65,11 @@ pub(crate) struct DeploymentRow {
 #[utoipa::path(get, path = "/api/v1/deployments", tag = "Lists", params(ListParams, PageParams), responses(
     (status = 200, description = "A page of them; `Link: rel=next` leads to the next", body = Rows<DeploymentRow>),
 ))]
-pub(crate) async fn deployments(State(api): State<Api>, query: ListQuery, wanted: Wanted) -> Result<Response, Problem> {
-    api.list(List::Deployments, query, wanted).await
+pub(crate) async fn deployments(
+    reader: Reader,
+    State(api): State<Api>,
+    query: ListQuery,
+    wanted: Wanted,
+) -> Result<Response, Problem> {
+    api.list(List::Deployments, reader, query, wanted).await
 }

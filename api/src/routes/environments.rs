@@ -6,6 +6,7 @@ use dorado_query::List;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::problem::Problem;
@@ -30,9 +31,10 @@ pub(crate) struct EnvironmentRow {
     (status = 200, description = "A page of them; `Link: rel=next` leads to the next", body = Rows<EnvironmentRow>),
 ))]
 pub(crate) async fn environments(
+    reader: Reader,
     State(api): State<Api>,
     query: ListQuery,
     wanted: Wanted,
 ) -> Result<Response, Problem> {
-    api.list(List::Environments, query, wanted).await
+    api.list(List::Environments, reader, query, wanted).await
 }

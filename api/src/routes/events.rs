@@ -6,13 +6,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use dorado_ingest::{Error, events};
-use dorado_lake::Delivery;
+use dorado_lake::{Delivery, redacted};
 use http::StatusCode;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use crate::access::Ingester;
 use crate::api::Api;
 use crate::extract::{Body, Encoded, Nothing, Query, expand};
 use crate::problem::{Kind, Problem};
@@ -55,7 +56,9 @@ pub(crate) struct RejectedEvent {
 impl From<events::Rejected> for RejectedEvent {
     fn from(rejected: events::Rejected) -> Self {
         let events::Rejected { index, r#type, id, field, problem } = rejected;
-        Self { index, r#type, id, field, problem }
+        // Who puts a token where it does not belong should not find it in a log of answers too.
+        let safe = |text: String| redacted(&text).into_owned();
+        Self { index, r#type: r#type.map(safe), id: id.map(safe), field: field.map(safe), problem: safe(problem) }
     }
 }
 
@@ -78,7 +81,13 @@ impl From<events::Rejected> for RejectedEvent {
         (status = 422, description = "No event was accepted; `rejected` says why", body = Problem,
             content_type = "application/problem+json"),
     ))]
-pub(crate) async fn events(State(api): State<Api>, _: Query<Nothing>, body: Body) -> Result<Response, Problem> {
+pub(crate) async fn events(
+    ingester: Ingester,
+    State(api): State<Api>,
+    _: Query<Nothing>,
+    body: Body,
+) -> Result<Response, Problem> {
+    ingester.of(events::NAME)?;
     let content_type = body.content_type();
     let packed = is_packed(&body)?;
     let key = idempotency_key(&body)?;

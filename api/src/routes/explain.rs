@@ -8,6 +8,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::extract::{Path, Query};
@@ -154,13 +155,14 @@ pub(crate) struct CountedReason {
         (status = 404, description = "No such metric", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn explain(
+    reader: Reader,
     State(api): State<Api>,
     Path(id): Path<String>,
     Query(asked, page): Query<QuestionParams, PageParams>,
     wanted: Wanted,
 ) -> Result<Response, Problem> {
     let metric = known(&id)?;
-    let question = asked.question(&api)?;
+    let question = asked.question(&api, &reader)?;
     let page = page.page()?;
     let about = question.clone();
     let call = wanted.address();

@@ -6,6 +6,7 @@ use dorado_query::List;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::problem::Problem;
@@ -45,6 +46,11 @@ pub(crate) struct IncidentRow {
 #[utoipa::path(get, path = "/api/v1/incidents", tag = "Lists", params(ListParams, PageParams), responses(
     (status = 200, description = "A page of them; `Link: rel=next` leads to the next", body = Rows<IncidentRow>),
 ))]
-pub(crate) async fn incidents(State(api): State<Api>, query: ListQuery, wanted: Wanted) -> Result<Response, Problem> {
-    api.list(List::Incidents, query, wanted).await
+pub(crate) async fn incidents(
+    reader: Reader,
+    State(api): State<Api>,
+    query: ListQuery,
+    wanted: Wanted,
+) -> Result<Response, Problem> {
+    api.list(List::Incidents, reader, query, wanted).await
 }

@@ -5,6 +5,7 @@ use dorado_query::{Asked, List, Question};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::extract::Query;
@@ -42,7 +43,13 @@ pub(crate) type ListQuery = Query<ListParams, PageParams>;
 
 impl Api {
     /// Answers with a page of a list.
-    pub(crate) async fn list(&self, list: List, query: ListQuery, wanted: Wanted) -> Result<Response, Problem> {
+    pub(crate) async fn list(
+        &self,
+        list: List,
+        reader: Reader,
+        query: ListQuery,
+        wanted: Wanted,
+    ) -> Result<Response, Problem> {
         let Query(asked, page) = query;
         let asked = Asked {
             from: asked.from.or_else(|| Some("1970-01-01T00:00:00Z".to_owned())),
@@ -55,7 +62,7 @@ impl Api {
             environment: asked.environment,
             ..Asked::default()
         };
-        let question = Question::new(&asked, self.end_of_minute())?;
+        let question = Question::new(&asked, reader.audience, self.end_of_minute())?;
         let page = page.page()?;
         let about = question.clone();
         self.answer(&wanted, &about, move |engine| async move { engine.list(list, &question, &page).await }).await

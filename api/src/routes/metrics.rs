@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::extract::{Nothing, Path, Query};
@@ -51,7 +52,7 @@ pub(crate) struct Catalogue {
 #[utoipa::path(get, path = "/api/v1/metrics", tag = "Metrics", responses(
     (status = 200, description = "The metrics, in DORA's order", body = Catalogue),
 ))]
-pub(crate) async fn catalogue(_: Query<Nothing>, wanted: Wanted) -> Result<Response, Problem> {
+pub(crate) async fn catalogue(_: Reader, _: Query<Nothing>, wanted: Wanted) -> Result<Response, Problem> {
     wanted.rows(&METRICS.iter().map(MetricInfo::from).collect::<Vec<_>>())
 }
 
@@ -167,13 +168,14 @@ pub(crate) struct MetricRow {
         (status = 404, description = "No such metric", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn series(
+    reader: Reader,
     State(api): State<Api>,
     Path(id): Path<String>,
     Query(asked, _): Query<QuestionParams>,
     wanted: Wanted,
 ) -> Result<Response, Problem> {
     let metric = known(&id)?;
-    let question = asked.question(&api)?;
+    let question = asked.question(&api, &reader)?;
     let about = question.clone();
     api.answer(&wanted, &about, move |engine| async move { engine.series(metric, &question).await }).await
 }

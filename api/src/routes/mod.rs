@@ -1,5 +1,6 @@
 //! One file a resource: its parameters, its answer and its handler side by side.
 
+pub(crate) mod audit;
 pub(crate) mod changes;
 pub(crate) mod deployments;
 pub(crate) mod docs;
@@ -14,6 +15,7 @@ pub(crate) mod page;
 pub(crate) mod prometheus;
 pub(crate) mod question;
 pub(crate) mod services;
+pub(crate) mod session;
 pub(crate) mod sources;
 pub(crate) mod stages;
 pub(crate) mod summary;

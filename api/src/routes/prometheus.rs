@@ -6,6 +6,7 @@ use dorado_lake::{Snapshot, SourceStatus};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
+use crate::access::WholeReader;
 use crate::api::Api;
 use crate::extract::{Nothing, Query};
 use crate::problem::Problem;
@@ -28,7 +29,7 @@ const TABLES: [&str; 9] = [
 #[utoipa::path(get, path = "/metrics", tag = "Operations", responses(
     (status = 200, description = "Prometheus text format", body = String, content_type = "text/plain; version=0.0.4"),
 ))]
-pub(crate) async fn prometheus(State(api): State<Api>, _: Query<Nothing>) -> Result<Response, Problem> {
+pub(crate) async fn prometheus(_: WholeReader, State(api): State<Api>, _: Query<Nothing>) -> Result<Response, Problem> {
     let lake = api.engine().lake();
     let n_waiting = lake.n_waiting().await?;
     let sources = lake.source_status().await?;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::access::Reader;
 use crate::api::Api;
 use crate::problem::{Kind, Problem};
 
@@ -49,7 +50,7 @@ pub(crate) struct QuestionParams {
 }
 
 impl QuestionParams {
-    pub(crate) fn question(self, api: &Api) -> Result<Question, Problem> {
+    pub(crate) fn question(self, api: &Api, reader: &Reader) -> Result<Question, Problem> {
         let asked = Asked {
             from: self.from,
             to: self.to,
@@ -63,7 +64,7 @@ impl QuestionParams {
             pack: self.pack,
             compare: self.compare,
         };
-        Ok(Question::new(&asked, api.end_of_minute())?)
+        Ok(Question::new(&asked, reader.audience.clone(), api.end_of_minute())?)
     }
 }
 

@@ -6,6 +6,7 @@ use dorado_query::List;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::problem::Problem;
@@ -38,6 +39,11 @@ pub(crate) struct ServiceRow {
 #[utoipa::path(get, path = "/api/v1/services", tag = "Lists", params(ListParams, PageParams), responses(
     (status = 200, description = "A page of them; `Link: rel=next` leads to the next", body = Rows<ServiceRow>),
 ))]
-pub(crate) async fn services(State(api): State<Api>, query: ListQuery, wanted: Wanted) -> Result<Response, Problem> {
-    api.list(List::Services, query, wanted).await
+pub(crate) async fn services(
+    reader: Reader,
+    State(api): State<Api>,
+    query: ListQuery,
+    wanted: Wanted,
+) -> Result<Response, Problem> {
+    api.list(List::Services, reader, query, wanted).await
 }

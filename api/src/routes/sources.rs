@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::WholeReader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::extract::{Nothing, Query};
@@ -43,7 +44,12 @@ pub(crate) struct Sources {
 #[utoipa::path(get, path = "/api/v1/sources", tag = "Deliveries", responses(
     (status = 200, description = "Every source that a delivery came from", body = Sources),
 ))]
-pub(crate) async fn sources(State(api): State<Api>, _: Query<Nothing>, wanted: Wanted) -> Result<Response, Problem> {
+pub(crate) async fn sources(
+    _: WholeReader,
+    State(api): State<Api>,
+    _: Query<Nothing>,
+    wanted: Wanted,
+) -> Result<Response, Problem> {
     let now = api.now();
     let rows: Vec<SourceRow> = api
         .engine()

@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::extract::Query;
@@ -64,11 +65,12 @@ pub(crate) struct LeftOut {
     (status = 200, description = "One row a bucket, group and stage, in order of time", body = Stages),
 ))]
 pub(crate) async fn stages(
+    reader: Reader,
     State(api): State<Api>,
     Query(asked, _): Query<QuestionParams>,
     wanted: Wanted,
 ) -> Result<Response, Problem> {
-    let question = asked.question(&api)?;
+    let question = asked.question(&api, &reader)?;
     let about = question.clone();
     api.answer(&wanted, &about, move |engine| async move { engine.stages(&question).await }).await
 }

@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::extract::Query;
@@ -44,11 +45,12 @@ pub(crate) struct SummaryRow {
     (status = 200, description = "Totals and series of every metric", body = Summary),
 ))]
 pub(crate) async fn summary(
+    reader: Reader,
     State(api): State<Api>,
     Query(asked, _): Query<QuestionParams>,
     wanted: Wanted,
 ) -> Result<Response, Problem> {
-    let question = asked.question(&api)?;
+    let question = asked.question(&api, &reader)?;
     let about = question.clone();
     api.answer(&wanted, &about, move |engine| async move { engine.summary(&question).await }).await
 }

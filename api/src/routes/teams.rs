@@ -6,6 +6,7 @@ use dorado_query::List;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::Reader;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::problem::Problem;
@@ -28,6 +29,11 @@ pub(crate) struct TeamRow {
 #[utoipa::path(get, path = "/api/v1/teams", tag = "Lists", params(ListParams, PageParams), responses(
     (status = 200, description = "A page of them; `Link: rel=next` leads to the next", body = Rows<TeamRow>),
 ))]
-pub(crate) async fn teams(State(api): State<Api>, query: ListQuery, wanted: Wanted) -> Result<Response, Problem> {
-    api.list(List::Teams, query, wanted).await
+pub(crate) async fn teams(
+    reader: Reader,
+    State(api): State<Api>,
+    query: ListQuery,
+    wanted: Wanted,
+) -> Result<Response, Problem> {
+    api.list(List::Teams, reader, query, wanted).await
 }

@@ -47,9 +47,13 @@ async fn rest(client: &mut TcpStream) -> String {
 #[tokio::test]
 async fn a_client_that_does_not_finish_its_headers_is_cut_off() {
     let served = served(Limits { header_timeout: SOON, ..Limits::default() }).await;
-    for first in
-        ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nHost: x\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"]
-    {
+    for first in [
+        "",
+        "P",
+        "PRI * HTTP/2.0\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ] {
         let mut client = connected(&served, first).await;
         rest(&mut client).await;
     }
@@ -58,7 +62,7 @@ async fn a_client_that_does_not_finish_its_headers_is_cut_off() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_a_problem() {
     let served = served(Limits { body_timeout: SOON, ..Limits::default() }).await;
-    let head = "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n[";
+    let head = "POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 10\r\n\r\n[";
     let answer = rest(&mut connected(&served, head).await).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("application/problem+json"), "{answer}");
@@ -67,7 +71,7 @@ async fn a_body_that_does_not_come_is_a_problem() {
 #[tokio::test]
 async fn a_request_in_flight_finishes_when_the_server_stops() {
     let served = served(Limits::default()).await;
-    let head = "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[";
+    let head = "POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n[";
     let mut client = connected(&served, head).await;
     tokio::time::sleep(SOON).await;
     served.stop.send(()).expect("the server listens for it");
@@ -82,7 +86,8 @@ async fn a_request_in_flight_finishes_when_the_server_stops() {
 #[tokio::test]
 async fn a_server_that_stops_does_not_wait_for_ever() {
     let served = served(Limits { shutdown: SOON, ..Limits::default() }).await;
-    let client = connected(&served, "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[").await;
+    let client =
+        connected(&served, "POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n[").await;
     tokio::time::sleep(SOON).await;
     served.stop.send(()).expect("the server listens for it");
     timeout(LATE, served.ended).await.expect("the server ends").expect("without a panic").expect("without an error");

@@ -10,7 +10,7 @@ fn it_is_openapi_3_1_with_every_route_and_no_dangling_reference() {
     let api = openapi();
     assert_eq!(api["openapi"], "3.1.0");
     let paths = api["paths"].as_object().map(|paths| paths.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-    assert_eq!(paths.len(), 20, "{paths:?}");
+    assert!(paths.len() >= 22, "{paths:?}");
     let mut references = Vec::new();
     collect(&api, &mut references);
     assert!(!references.is_empty());

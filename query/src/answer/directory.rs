@@ -9,6 +9,7 @@ use datafusion::functions_aggregate::expr_fn::{max, min, sum};
 use datafusion::prelude::{Expr, col, lit, when};
 use dorado_lake::{Deployment, Instant, Lake, Tier};
 
+use crate::audience::Audience;
 use crate::catalog::Catalog;
 use crate::engine::Error;
 use crate::question::{BadParameter, Filter};
@@ -31,8 +32,14 @@ pub(crate) struct Directory {
     pub(crate) services: BTreeMap<String, ServiceCard>,
     /// Environments by name, with their tier and how many deployments each has.
     pub(crate) environments: BTreeMap<String, (Tier, i64)>,
+    /// Teams by name, with the team above each.
+    pub(crate) teams: BTreeMap<String, Option<String>>,
     /// When the last delivery came, or where nothing was delivered, the last attempt at production.
     pub(crate) complete_through: Option<Instant>,
+    /// Deployments by service and environment.
+    deployed: BTreeMap<String, BTreeMap<String, i64>>,
+    /// The teams that may be asked for, where not all may.
+    only: Option<BTreeSet<String>>,
 }
 
 impl Directory {
@@ -50,7 +57,46 @@ impl Directory {
                 card.team.clone_from(&entry.team);
             }
         }
+        directory.read_teams(catalog);
         Ok(directory)
+    }
+
+    /// The same as far as an audience may know it: its teams, their services, where those were deployed.
+    pub(crate) fn seen_by(whole: &Arc<Self>, audience: &Audience, catalog: &Catalog) -> Arc<Self> {
+        let Audience::Teams(teams) = audience else { return Arc::clone(whole) };
+        let tree: BTreeSet<String> = teams.iter().flat_map(|team| catalog.team_tree(team)).collect();
+        let is_theirs = |card: &ServiceCard| card.team.as_ref().is_some_and(|team| tree.contains(team));
+        let services: BTreeMap<String, ServiceCard> = whole
+            .services
+            .iter()
+            .filter(|(_, card)| is_theirs(card))
+            .map(|(name, card)| (name.clone(), card.clone()))
+            .collect();
+        let mut environments: BTreeMap<String, (Tier, i64)> = BTreeMap::new();
+        for (name, n) in services.keys().filter_map(|service| whole.deployed.get(service)).flatten() {
+            let Some((tier, _)) = whole.environments.get(name) else { continue };
+            environments.entry(name.clone()).or_insert((*tier, 0)).1 += n;
+        }
+        let above = |parent: &Option<String>| parent.clone().filter(|parent| tree.contains(parent));
+        let theirs = whole.teams.iter().filter(|(name, _)| tree.contains(*name));
+        Arc::new(Self {
+            teams: theirs.map(|(name, parent)| (name.clone(), above(parent))).collect(),
+            deployed: BTreeMap::new(),
+            complete_through: whole.complete_through,
+            services,
+            environments,
+            only: Some(tree),
+        })
+    }
+
+    fn read_teams(&mut self, catalog: &Catalog) {
+        for entry in &catalog.teams {
+            self.teams.insert(entry.name.clone(), entry.parent.clone());
+        }
+        let parents = catalog.teams.iter().filter_map(|entry| entry.parent.as_ref());
+        for name in parents.chain(self.services.values().filter_map(|card| card.team.as_ref())) {
+            self.teams.entry(name.clone()).or_default();
+        }
     }
 
     async fn read_outcomes(&mut self, tables: &Tables) -> Result<(), Error> {
@@ -90,7 +136,7 @@ impl Directory {
 
     async fn read_environments(&mut self, tables: &Tables, catalog: &Catalog) -> Result<(), Error> {
         let Some(deployments) = tables.table("deployments")? else { return Ok(()) };
-        let groups = vec![col("environment"), col("tier")];
+        let groups = ["environment", "tier", "service", "repository"].map(col).to_vec();
         let counted = vec![sum(lit(1_i64)).alias("n")];
         for batch in deployments.aggregate(groups, counted)?.collect().await? {
             let columns = Columns(&batch);
@@ -98,8 +144,13 @@ impl Directory {
                 let Some(name) = columns.text("environment", i) else { continue };
                 let told = columns.text("tier", i).and_then(|t| Tier::from_name(&t));
                 let tier = catalog.tier(&name, told);
-                let entry = self.environments.entry(name).or_insert((tier, 0));
-                entry.1 += columns.number("n", i).unwrap_or(0);
+                let n = columns.number("n", i).unwrap_or(0);
+                if let Some(service) =
+                    Self::service_of(catalog, columns.text("service", i), columns.text("repository", i))
+                {
+                    *self.deployed.entry(service).or_default().entry(name.clone()).or_default() += n;
+                }
+                self.environments.entry(name).or_insert((tier, 0)).1 += n;
             }
         }
         Ok(())
@@ -129,6 +180,10 @@ impl Directory {
                 }));
             }
         }
+        let is_out_of_scope = |team: &&String| self.only.as_ref().is_some_and(|only| !only.contains(*team));
+        if let Some(team) = filter.teams.iter().find(is_out_of_scope) {
+            return Err(Error::OutOfScope { team: team.clone() });
+        }
         let services = (!filter.services.is_empty())
             .then(|| filter.services.iter().map(|s| catalog.canonical(s).to_owned()).collect());
         let of_teams = (!filter.teams.is_empty()).then(|| {
@@ -140,17 +195,16 @@ impl Directory {
             (Some(named), Some(owned)) => Some(BTreeSet::intersection(&named, &owned).cloned().collect()),
             (named, owned) => named.or(owned),
         };
+        let services = match (services, &self.only) {
+            (Some(asked), Some(_)) => Some(asked.into_iter().filter(|s| self.services.contains_key(s)).collect()),
+            (None, Some(_)) => Some(self.services.keys().cloned().collect()),
+            (asked, None) => asked,
+        };
         Ok(Selection { services, repositories: filter.repositories.clone(), environments: filter.environments.clone() })
     }
 
     /// Names of a filter that nobody has told yet, by parameter.
     pub(crate) fn unknown(&self, filter: &Filter, catalog: &Catalog) -> BTreeMap<&'static str, Vec<String>> {
-        let teams: BTreeSet<&str> = catalog
-            .teams
-            .iter()
-            .map(|t| t.name.as_str())
-            .chain(self.services.values().filter_map(|c| c.team.as_deref()))
-            .collect();
         let repositories: BTreeSet<&String> = self.services.values().flat_map(|c| &c.repositories).collect();
         let mut unknown = BTreeMap::new();
         let mut note = |parameter: &'static str, names: &BTreeSet<String>, known: &dyn Fn(&String) -> bool| {
@@ -160,7 +214,7 @@ impl Directory {
             }
         };
         note("service", &filter.services, &|n| self.services.contains_key(catalog.canonical(n)));
-        note("team", &filter.teams, &|n| teams.contains(n.as_str()));
+        note("team", &filter.teams, &|n| self.teams.contains_key(n));
         note("repository", &filter.repositories, &|n| repositories.contains(n));
         note("environment", &filter.environments, &|n| self.environments.contains_key(n));
         unknown

@@ -70,21 +70,13 @@ fn teams(directory: &Directory, catalog: &Catalog) -> BTreeMap<String, Row> {
     for team in directory.services.values().filter_map(|c| c.team.as_deref()) {
         *owned.entry(team).or_default() += 1;
     }
-    let mut names: BTreeSet<&str> = catalog.teams.iter().map(|t| t.name.as_str()).collect();
-    names.extend(catalog.teams.iter().filter_map(|t| t.parent.as_deref()));
-    names.extend(owned.keys().copied());
-    let parents: HashMap<&str, Option<&str>> =
-        catalog.teams.iter().map(|t| (t.name.as_str(), t.parent.as_deref())).collect();
-    names
-        .into_iter()
-        .map(|name| {
+    directory
+        .teams
+        .iter()
+        .map(|(name, parent)| {
             let n_services: usize = catalog.team_tree(name).iter().filter_map(|t| owned.get(t.as_str())).sum();
-            let pairs = [
-                ("team", json!(name)),
-                ("parent", json!(parents.get(name).copied().flatten())),
-                ("n_services", json!(n_services)),
-            ];
-            (name.to_owned(), row(pairs))
+            let pairs = [("team", json!(name)), ("parent", json!(parent)), ("n_services", json!(n_services))];
+            (name.clone(), row(pairs))
         })
         .collect()
 }

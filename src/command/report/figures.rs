@@ -343,7 +343,7 @@ pub(super) mod tests {
             bucket: Some("week".into()),
             ..Asked::default()
         };
-        Question::new(&asked, chrono::Utc::now()).unwrap()
+        Question::new(&asked, dorado_query::Audience::Everybody, chrono::Utc::now()).unwrap()
     }
 
     fn row(value: &Value) -> Row {
