@@ -96,6 +96,21 @@ text_enum! {
 }
 
 impl FailureRule {
+    /// Its place in `outcomes.evidence`.
+    pub(crate) fn bit(self) -> i32 {
+        1 << (self as i32)
+    }
+
+    /// How sure it makes that a deployment failed.
+    pub(crate) fn confidence(self) -> Confidence {
+        match self {
+            Self::IncidentProximity | Self::HotfixFollowed | Self::PatchRelease | Self::Reverted => {
+                Confidence::Probable
+            }
+            _ => Confidence::Confirmed,
+        }
+    }
+
     /// The reason that an attributed incident is.
     pub(crate) fn of_cause(rule: CauseRule) -> Self {
         match rule {
@@ -105,6 +120,16 @@ impl FailureRule {
             CauseRule::Proximity | CauseRule::Unattributed => Self::IncidentProximity,
         }
     }
+}
+
+/// What else `outcomes.evidence` tells, for packs that look at it another way.
+pub(crate) mod evidence {
+    /// A person said that it did not fail.
+    pub(crate) const ABSOLVED: i32 = 1 << 16;
+    /// A change that the first deployment held was reverted: a failure where the first deployment ships.
+    pub(crate) const BASELINE_REVERTED: i32 = 1 << 17;
+    /// It reverted such a change, and is rework where the first deployment ships.
+    pub(crate) const REVERTS_BASELINE: i32 = 1 << 18;
 }
 
 text_enum! {
@@ -139,6 +164,12 @@ pub(crate) struct Shipment {
     pub(crate) approved_ms: Option<i64>,
     pub(crate) merged_ms: Option<i64>,
     pub(crate) pull_request: Option<String>,
+    /// Whether its pull request is counted by this row: the last of its changes to ship.
+    pub(crate) represents: bool,
+    /// Whether a bot wrote it.
+    pub(crate) by_bot: bool,
+    /// Time between the service's success before and the one that it shipped with.
+    pub(crate) since_previous_ms: Option<i64>,
 }
 
 /// One finished attempt at production. `None` in the judgements of an attempt that did not reach it.
@@ -170,6 +201,14 @@ pub(crate) struct Outcome {
     pub(crate) rework: Option<bool>,
     pub(crate) rework_rule: Option<String>,
     pub(crate) since_previous_ms: Option<i64>,
+    /// Bits of every rule but incidents that says it failed, and of [`evidence`].
+    pub(crate) evidence: i32,
+    /// From its finish to that of the first rollback.
+    pub(crate) rollback_ms: Option<i64>,
+    /// From its finish to that of the first hotfix or roll-forward.
+    pub(crate) remediation_ms: Option<i64>,
+    /// From its finish to that of the first revert.
+    pub(crate) revert_ms: Option<i64>,
 }
 
 /// One incident of one service, and the deployment that caused it.
@@ -187,6 +226,23 @@ pub(crate) struct Cause {
     pub(crate) rule: CauseRule,
     pub(crate) confidence: Option<Confidence>,
     pub(crate) url: Option<String>,
+    pub(crate) repository: Option<String>,
+    pub(crate) environment: Option<String>,
+    /// From the finish of the deployment to the opening.
+    pub(crate) deployment_ms: Option<i64>,
+    /// What would be to blame however long ago: the latest success of the service before it.
+    pub(crate) latest: Option<Blamed>,
+    /// What would be to blame if the first deployment shipped: the incident names a change that it held.
+    pub(crate) baseline: Option<Blamed>,
+}
+
+/// A deployment that an incident may be put on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Blamed {
+    pub(crate) source: String,
+    pub(crate) deployment: String,
+    /// From its finish to the opening of the incident.
+    pub(crate) before_ms: i64,
 }
 
 impl Cause {
@@ -297,6 +353,9 @@ impl GoldRow for Shipment {
             ("approved_ms", long(rows, |r| r.approved_ms)),
             ("merged_ms", long(rows, |r| r.merged_ms)),
             ("pull_request", text(rows, |r| r.pull_request.as_deref())),
+            ("represents", flag(rows, |r| Some(r.represents))),
+            ("by_bot", flag(rows, |r| Some(r.by_bot))),
+            ("since_previous_ms", long(rows, |r| r.since_previous_ms)),
         ]
     }
 
@@ -336,6 +395,10 @@ impl GoldRow for Outcome {
             ("rework", flag(rows, |r| r.rework)),
             ("rework_rule", text(rows, |r| r.rework_rule.as_deref())),
             ("since_previous_ms", long(rows, |r| r.since_previous_ms)),
+            ("evidence", int(rows, |r| r.evidence)),
+            ("rollback_ms", long(rows, |r| r.rollback_ms)),
+            ("remediation_ms", long(rows, |r| r.remediation_ms)),
+            ("revert_ms", long(rows, |r| r.revert_ms)),
         ]
     }
 
@@ -362,6 +425,15 @@ impl GoldRow for Cause {
             ("rule", text(rows, |r| Some(r.rule.as_str()))),
             ("confidence", text(rows, |r| r.confidence.map(Confidence::as_str))),
             ("url", text(rows, |r| r.url.as_deref())),
+            ("repository", text(rows, |r| r.repository.as_deref())),
+            ("environment", text(rows, |r| r.environment.as_deref())),
+            ("deployment_ms", long(rows, |r| r.deployment_ms)),
+            ("latest_source", text(rows, |r| r.latest.as_ref().map(|b| b.source.as_str()))),
+            ("latest", text(rows, |r| r.latest.as_ref().map(|b| b.deployment.as_str()))),
+            ("latest_ms", long(rows, |r| r.latest.as_ref().map(|b| b.before_ms))),
+            ("baseline_source", text(rows, |r| r.baseline.as_ref().map(|b| b.source.as_str()))),
+            ("baseline", text(rows, |r| r.baseline.as_ref().map(|b| b.deployment.as_str()))),
+            ("baseline_ms", long(rows, |r| r.baseline.as_ref().map(|b| b.before_ms))),
         ]
     }
 

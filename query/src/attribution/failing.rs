@@ -4,10 +4,10 @@
 use chrono::TimeDelta;
 use dorado_lake::{Incident, Instant, Override, Tier, Verdict};
 
-use super::Attempt;
 use super::shipping::Shipped;
+use super::{Attempt, Hit};
 use crate::catalog::{Catalog, ReworkRule};
-use crate::gold::{Cause, CauseRule, Confidence, FailureRule, Outcome};
+use crate::gold::{Blamed, Cause, CauseRule, Confidence, FailureRule, Outcome, evidence};
 
 /// What the judgement of one service's deployments is made from.
 pub(crate) struct Evidence<'a> {
@@ -17,7 +17,7 @@ pub(crate) struct Evidence<'a> {
     /// Attempts that ended without reaching production.
     pub(crate) misses: &'a [Attempt<'a>],
     /// Incidents that hit the service or name one of its deployments.
-    pub(crate) incidents: &'a [&'a Incident],
+    pub(crate) incidents: &'a [Hit<'a>],
     /// Standing overrides, in order of decision.
     pub(crate) overrides: &'a [&'a Override],
     pub(crate) shipped: &'a Shipped,
@@ -29,7 +29,6 @@ pub(crate) struct Evidence<'a> {
 /// One reason to say that a success failed.
 struct Finding {
     rule: FailureRule,
-    confidence: Confidence,
     /// When the rollback or remediation finished; `None` where the reason is an incident or a person.
     remedied_at: Option<Instant>,
 }
@@ -51,18 +50,39 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> (Vec<Outcome>, Vec<Cause>) {
 
 impl Evidence<'_> {
     /// The first rule that applies to an incident; `None` where it was not in production.
-    fn cause(&self, incident: &Incident) -> Option<Cause> {
+    fn cause(&self, hit: &Hit<'_>) -> Option<Cause> {
+        let incident = hit.incident;
         let opened_at = incident.opened_at?;
         let environment = incident.environment.as_deref();
         if environment.is_some_and(|name| self.catalog.tier(name, None) != Tier::Production && !self.deploys_to(name)) {
             return None;
         }
-        let found = self
-            .by_override(incident)
-            .or_else(|| self.by_name(incident, opened_at).map(|a| (Some(a), CauseRule::Explicit)))
-            .or_else(|| self.by_remedy(incident).map(|a| (Some(a), CauseRule::Remediated)))
-            .or_else(|| self.by_proximity(incident, opened_at).map(|a| (Some(a), CauseRule::Proximity)));
-        let (attempt, rule) = found.unwrap_or((None, CauseRule::Unattributed));
+        let latest = self.latest_before(incident, opened_at);
+        let is_near = |a: &&Attempt<'_>| opened_at - a.finished_at <= self.window;
+        let found = self.by_override(incident).or_else(|| {
+            if hit.elsewhere.is_some() {
+                return None;
+            }
+            let named = self.by_name(incident, opened_at).map(|a| (Some(a), CauseRule::Explicit));
+            named
+                .or_else(|| self.by_remedy(hit).map(|a| (Some(a), CauseRule::Remediated)))
+                .or_else(|| latest.filter(is_near).map(|a| (Some(a), CauseRule::Proximity)))
+        });
+        let before = |a: &Attempt<'_>| (opened_at - a.finished_at).num_milliseconds();
+        let (attempt, mut rule) = found.unwrap_or((None, CauseRule::Unattributed));
+        let mut blamed = attempt.map(|a| blamed(a, before(a)));
+        // What another service's deployment caused is no fault of this one's.
+        if let Some(elsewhere) = hit.elsewhere.as_ref().filter(|e| found.is_none() || e.rule == CauseRule::Override) {
+            rule = elsewhere.rule;
+            blamed = Some(Blamed {
+                source: elsewhere.source.clone(),
+                deployment: elsewhere.deployment.clone(),
+                before_ms: (opened_at - elsewhere.finished_at).num_milliseconds(),
+            });
+        }
+        let is_baseline = incident.caused_by_change.as_deref().is_some_and(|change| self.shipped.is_baseline(change));
+        let baseline = self.successes.first().filter(|_| is_baseline);
+        let deployment = attempt.map(|a| a.deployment);
         Some(Cause {
             service: self.service.to_owned(),
             source: incident.source.clone(),
@@ -71,15 +91,20 @@ impl Evidence<'_> {
             severity: incident.severity.clone(),
             opened_at,
             resolved_at: incident.resolved_at,
-            deployment_source: attempt.map(|a| a.deployment.source.clone()),
-            deployment: attempt.map(|a| a.deployment.id.clone()),
+            deployment_source: blamed.as_ref().map(|b| b.source.clone()),
+            deployment: blamed.as_ref().map(|b| b.deployment.clone()),
             rule,
-            confidence: match (attempt, rule) {
+            confidence: match (&blamed, rule) {
                 (None, _) => None,
                 (_, CauseRule::Proximity) => Some(Confidence::Probable),
                 _ => Some(Confidence::Confirmed),
             },
             url: incident.url.clone(),
+            repository: incident.repository.clone().or_else(|| deployment?.repository.clone()),
+            environment: incident.environment.clone().or_else(|| Some(deployment?.environment.clone())),
+            deployment_ms: blamed.map(|b| b.before_ms),
+            latest: latest.map(|a| self::blamed(a, before(a))),
+            baseline: baseline.map(|a| self::blamed(a, before(a))),
         })
     }
 
@@ -123,9 +148,16 @@ impl Evidence<'_> {
         self.successes.iter().find(|a| a.deployment.id == id)
     }
 
-    fn by_remedy(&self, incident: &Incident) -> Option<&Attempt<'_>> {
-        let fixes = |a: &&Attempt<'_>| a.deployment.fixes_incident.as_deref() == Some(incident.id.as_str());
-        self.successes.iter().filter(fixes).find_map(|a| self.repaired_by(a))
+    fn by_remedy(&self, hit: &Hit<'_>) -> Option<&Attempt<'_>> {
+        let fixes = |a: &&Attempt<'_>| a.deployment.fixes_incident.as_deref() == Some(hit.incident.id.as_str());
+        let own = self.successes.iter().filter(fixes).find_map(|a| self.repaired_by(a));
+        // Of another service's deployments only an id is a name.
+        own.or_else(|| {
+            let others = hit.fixes.iter().filter(|fix| fix.service != self.service);
+            others.map(|fix| (fix, self.success(&fix.repairs))).find_map(|(fix, repaired)| {
+                repaired.filter(|a| (a.finished_at, &a.deployment.id) < (fix.finished_at, &fix.id))
+            })
+        })
     }
 
     /// The earlier success that a deployment says it repairs.
@@ -141,14 +173,12 @@ impl Evidence<'_> {
         earlier.iter().rev().find(called)
     }
 
-    fn by_proximity(&self, incident: &Incident, opened_at: Instant) -> Option<&Attempt<'_>> {
+    /// The success that was there when an incident opened, however long.
+    fn latest_before(&self, incident: &Incident, opened_at: Instant) -> Option<&Attempt<'_>> {
         let environment = incident.environment.as_deref().filter(|name| self.deploys_to(name));
         let end = self.successes.partition_point(|a| a.finished_at <= opened_at);
-        let latest = self.successes[..end]
-            .iter()
-            .rev()
-            .find(|a| environment.is_none_or(|name| a.deployment.environment == name))?;
-        (opened_at - latest.finished_at <= self.window).then_some(latest)
+        let before = self.successes[..end].iter().rev();
+        before.into_iter().find(|a| environment.is_none_or(|name| a.deployment.environment == name))
     }
 
     fn number_of(&self, attempt: &Attempt<'_>) -> Option<usize> {
@@ -183,19 +213,19 @@ impl Evidence<'_> {
                 Some(_) => (self.repaired_by(remedy).and_then(|a| self.number_of(a)), true),
                 None => (previous[number], false),
             };
-            let (rule, confidence) = match (d.is_rollback, back[number], d.is_hotfix || is_named) {
-                (true, ..) => (FailureRule::RolledBack, Confidence::Confirmed),
-                (_, true, _) => (FailureRule::OlderRevision, Confidence::Confirmed),
-                (.., true) if d.flagged_by.is_some() => (FailureRule::PatchRelease, Confidence::Probable),
-                (.., true) if is_named => (FailureRule::Remediated, Confidence::Confirmed),
-                (.., true) => (FailureRule::HotfixFollowed, Confidence::Probable),
+            let rule = match (d.is_rollback, back[number], d.is_hotfix || is_named) {
+                (true, ..) => FailureRule::RolledBack,
+                (_, true, _) => FailureRule::OlderRevision,
+                (.., true) if d.flagged_by.is_some() => FailureRule::PatchRelease,
+                (.., true) if is_named => FailureRule::Remediated,
+                (.., true) => FailureRule::HotfixFollowed,
                 _ => continue,
             };
             if back[number] {
                 rework[number].get_or_insert_with(|| "older_revision".to_owned());
             }
             if let Some(failed) = failed {
-                findings[failed].push(Finding { rule, confidence, remedied_at: Some(remedy.finished_at) });
+                findings[failed].push(Finding { rule, remedied_at: Some(remedy.finished_at) });
                 rework[number].get_or_insert_with(|| "remediation".to_owned());
             }
         }
@@ -232,11 +262,7 @@ impl Evidence<'_> {
     fn find_reverts(&self, findings: &mut [Vec<Finding>], rework: &mut [Option<String>]) {
         for (failed, remedy) in &self.shipped.reverts {
             let remedied_at = Some(self.successes[*remedy].finished_at);
-            findings[*failed].push(Finding {
-                rule: FailureRule::Reverted,
-                confidence: Confidence::Probable,
-                remedied_at,
-            });
+            findings[*failed].push(Finding { rule: FailureRule::Reverted, remedied_at });
             rework[*remedy].get_or_insert_with(|| "revert".to_owned());
         }
     }
@@ -244,11 +270,9 @@ impl Evidence<'_> {
     fn find_overrides(&self, findings: &mut [Vec<Finding>]) {
         for (number, attempt) in self.successes.iter().enumerate() {
             match self.verdict_on(attempt) {
-                Some(Verdict::Failed) => findings[number].push(Finding {
-                    rule: FailureRule::Override,
-                    confidence: Confidence::Confirmed,
-                    remedied_at: None,
-                }),
+                Some(Verdict::Failed) => {
+                    findings[number].push(Finding { rule: FailureRule::Override, remedied_at: None });
+                }
                 Some(Verdict::NotFailed) => findings[number].clear(),
                 _ => {}
             }
@@ -270,7 +294,7 @@ impl Evidence<'_> {
         let absolved = self.verdict_on(attempt) == Some(Verdict::NotFailed);
         let incidents: Vec<&Cause> = causes.iter().filter(|c| !absolved && c.names(attempt.deployment)).collect();
         let by_incident = incidents.iter().map(|c| (FailureRule::of_cause(c.rule), c.confidence));
-        let by_finding = findings.iter().map(|f| (f.rule, Some(f.confidence)));
+        let by_finding = findings.iter().map(|f| (f.rule, Some(f.rule.confidence())));
         // The strongest reason is the one shown; `FailureRule` is ordered by strength.
         let reason = by_incident.chain(by_finding).filter_map(|(rule, c)| c.map(|c| (c, rule))).min();
         let recovery = if incidents.is_empty() {
@@ -294,8 +318,32 @@ impl Evidence<'_> {
         outcome.rework_rule = rework;
         let before =
             self.successes[..number].iter().rev().find(|a| a.deployment.environment == attempt.deployment.environment);
+        self.keep_evidence(number, findings, &mut outcome);
         outcome.since_previous_ms = before.map(|b| (attempt.finished_at - b.finished_at).num_milliseconds());
         outcome
+    }
+
+    /// What packs that look at failures another way need to know.
+    fn keep_evidence(&self, number: usize, findings: &[Finding], outcome: &mut Outcome) {
+        let attempt = &self.successes[number];
+        let after = |at: Instant| (at - attempt.finished_at).num_milliseconds();
+        let first = |rules: &[FailureRule]| {
+            findings.iter().filter(|f| rules.contains(&f.rule)).filter_map(|f| f.remedied_at).min().map(after)
+        };
+        outcome.evidence = findings.iter().map(|f| f.rule.bit()).fold(0, std::ops::BitOr::bitor);
+        outcome.rollback_ms = first(&[FailureRule::RolledBack, FailureRule::OlderRevision]);
+        outcome.remediation_ms =
+            first(&[FailureRule::Remediated, FailureRule::HotfixFollowed, FailureRule::PatchRelease]);
+        outcome.revert_ms = first(&[FailureRule::Reverted]);
+        if self.verdict_on(attempt) == Some(Verdict::NotFailed) {
+            outcome.evidence = evidence::ABSOLVED;
+        } else if let Some(revert) = self.shipped.baseline_reverts.iter().min().filter(|_| number == 0) {
+            outcome.evidence |= evidence::BASELINE_REVERTED;
+            outcome.revert_ms = Some(after(self.successes[*revert].finished_at));
+        }
+        if self.shipped.baseline_reverts.contains(&number) {
+            outcome.evidence |= evidence::REVERTS_BASELINE;
+        }
     }
 
     fn row(&self, attempt: &Attempt<'_>) -> Outcome {
@@ -326,6 +374,14 @@ impl Evidence<'_> {
             rework: None,
             rework_rule: None,
             since_previous_ms: None,
+            evidence: 0,
+            rollback_ms: None,
+            remediation_ms: None,
+            revert_ms: None,
         }
     }
+}
+
+fn blamed(attempt: &Attempt<'_>, before_ms: i64) -> Blamed {
+    Blamed { source: attempt.deployment.source.clone(), deployment: attempt.deployment.id.clone(), before_ms }
 }

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use dorado_lake::{Deployment, Incident, Instant, Override, Status, Tier};
 
 use crate::catalog::Catalog;
-use crate::gold::{Cause, Outcome, Shipment};
+use crate::gold::{Cause, CauseRule, Outcome, Shipment};
 
 pub(crate) use graph::Candidates;
 
@@ -30,9 +30,38 @@ pub(crate) struct ServiceFacts<'a> {
     pub(crate) deployments: Vec<&'a Deployment>,
     pub(crate) candidates: &'a Candidates<'a>,
     /// Incidents that hit it or name one of its deployments.
-    pub(crate) incidents: Vec<&'a Incident>,
+    pub(crate) incidents: Vec<Hit<'a>>,
     /// Standing overrides, in order of decision.
     pub(crate) overrides: &'a [&'a Override],
+}
+
+/// An incident of a service, and what other services' deployments say of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Hit<'a> {
+    pub(crate) incident: &'a Incident,
+    /// The deployment of another service that caused it.
+    pub(crate) elsewhere: Option<Elsewhere>,
+    /// Deployments that ended it.
+    pub(crate) fixes: Vec<&'a Fix>,
+}
+
+/// A deployment that caused an incident of another service.
+#[derive(Debug, Clone)]
+pub(crate) struct Elsewhere {
+    pub(crate) source: String,
+    pub(crate) deployment: String,
+    pub(crate) finished_at: Instant,
+    pub(crate) rule: CauseRule,
+}
+
+/// A production deployment that ended an incident, and names what it repairs.
+#[derive(Debug, Clone)]
+pub(crate) struct Fix {
+    pub(crate) id: String,
+    pub(crate) service: String,
+    pub(crate) incident: String,
+    pub(crate) repairs: String,
+    pub(crate) finished_at: Instant,
 }
 
 /// The gold rows of one service.
@@ -46,7 +75,7 @@ pub(crate) struct ServiceGold {
 /// Finds every edge of one service.
 pub(crate) fn attribute(facts: &ServiceFacts<'_>, catalog: &Catalog, window: TimeDelta) -> ServiceGold {
     let (successes, misses) = attempts(&facts.deployments, catalog);
-    let wanted: Vec<&str> = facts.incidents.iter().filter_map(|i| i.caused_by_change.as_deref()).collect();
+    let wanted: Vec<&str> = facts.incidents.iter().filter_map(|i| i.incident.caused_by_change.as_deref()).collect();
     let paths = paths_of(facts, catalog);
     let shipped = shipping::ship(facts.service, &successes, facts.candidates, &paths, &wanted);
     let evidence = failing::Evidence {

@@ -26,13 +26,21 @@ pub(crate) struct Shipped {
     pub(crate) shipments: Vec<Shipment>,
     /// (success that shipped a change, later success that shipped its revert).
     pub(crate) reverts: Vec<(usize, usize)>,
+    /// Successes that shipped the revert of a change that the first one held.
+    pub(crate) baseline_reverts: Vec<usize>,
     by_change: HashMap<String, usize>,
 }
 
 impl Shipped {
     /// The success that a change shipped with.
     pub(crate) fn success_of(&self, change: &str) -> Option<usize> {
-        self.by_change.get(change).copied()
+        // What the first deployment holds ships with nothing.
+        self.by_change.get(change).copied().filter(|number| *number > 0)
+    }
+
+    /// Whether a change was in the first success.
+    pub(crate) fn is_baseline(&self, change: &str) -> bool {
+        self.by_change.get(change) == Some(&0)
     }
 }
 
@@ -65,14 +73,13 @@ pub(crate) fn ship(
             _ => shipping.place_time(number, successes[..number].iter().map(|a| a.started_at).max(), attempt),
         }
     }
-    // What the first deployment holds ships with nothing.
-    let placed = |id: &str| {
-        let placed = candidates.find(id).and_then(|place| shipping.placed[place as usize]);
-        placed.filter(|p| p.attempt > 0)
-    };
+    let placed = |id: &str| candidates.find(id).and_then(|place| shipping.placed[place as usize]);
+    let (baseline_reverts, reverts): (Vec<_>, Vec<_>) =
+        shipping.reverts().into_iter().partition(|(began, _)| *began == 0);
     Shipped {
         shipments: shipping.shipments(service, successes),
-        reverts: shipping.reverts(),
+        reverts,
+        baseline_reverts: baseline_reverts.into_iter().map(|(_, ended)| ended).collect(),
         by_change: wanted.iter().filter_map(|id| Some(((*id).to_owned(), placed(id)?.attempt))).collect(),
     }
 }
@@ -169,20 +176,24 @@ impl Shipping<'_, '_> {
     fn shipments(&self, service: &str, successes: &[Attempt<'_>]) -> Vec<Shipment> {
         let picks = self.cherry_picks();
         let all = 0..self.candidates.changes.len() as Place;
-        all.filter_map(|place| match self.placed[place as usize] {
+        let shipments = all.filter_map(|place| match self.placed[place as usize] {
             Some(placed) => {
                 let attempt = &successes[placed.attempt];
                 let mut shipment = self.shipped(service, place, attempt, placed.rule);
-                if placed.attempt == 0 {
-                    shipment.excluded = Some(Exclusion::FirstDeployment);
-                } else if picks.contains(&place) {
+                let before = placed.attempt.checked_sub(1).map(|number| successes[number].finished_at);
+                shipment.since_previous_ms = before.map(|before| (attempt.finished_at - before).num_milliseconds());
+                if picks.contains(&place) {
                     shipment.excluded = Some(Exclusion::CherryPick);
+                } else if placed.attempt == 0 {
+                    shipment.excluded = Some(Exclusion::FirstDeployment);
                 }
                 Some(shipment)
             }
             None => self.unshipped(service, place),
-        })
-        .collect()
+        });
+        let mut shipments: Vec<Shipment> = shipments.collect();
+        choose_representatives(&mut shipments);
+        shipments
     }
 
     /// Of a change and its cherry-picks only the first to ship counts; the others are listed here.
@@ -205,13 +216,13 @@ impl Shipping<'_, '_> {
         repeats
     }
 
-    /// A revert names its target. What the first deployment holds was there before, and blames nobody.
+    /// A revert names its target.
     fn reverts(&self) -> Vec<(usize, usize)> {
         let attempt_of = |place: Place| self.placed[place as usize].map(|placed| placed.attempt);
         let mut found: Vec<(usize, usize)> = (0..self.candidates.changes.len() as Place)
             .filter_map(|place| {
                 let target = self.candidates.changes[place as usize].reverts.as_deref()?;
-                let began = attempt_of(self.candidates.find(target)?).filter(|attempt| *attempt > 0)?;
+                let began = attempt_of(self.candidates.find(target)?)?;
                 let ended = attempt_of(place)?;
                 (began < ended).then_some((began, ended))
             })
@@ -246,6 +257,9 @@ impl Shipping<'_, '_> {
             approved_ms: before(pull_request.and_then(|p| p.approved_at)),
             merged_ms: before(pull_request.and_then(|p| p.merged_at).or(change.merged_at)),
             pull_request: pull_request.map(|p| p.id.clone()),
+            represents: false,
+            by_bot: is_by_bot(change, pull_request),
+            since_previous_ms: None,
         }
     }
 
@@ -275,8 +289,35 @@ impl Shipping<'_, '_> {
             approved_ms: None,
             merged_ms: None,
             pull_request: pull_request.map(|p| p.id.clone()),
+            represents: false,
+            by_bot: is_by_bot(change, pull_request),
+            since_previous_ms: None,
         })
     }
+}
+
+/// A pull request ships with the last of its changes that ship, and is counted by that one's row.
+fn choose_representatives(shipments: &mut [Shipment]) {
+    let place = |s: &Shipment| (s.excluded != Some(Exclusion::CherryPick), s.shipped_at, s.change.clone());
+    let mut last: HashMap<(Option<&str>, &str), usize> = HashMap::new();
+    for (number, shipment) in shipments.iter().enumerate() {
+        let Some(pull_request) = shipment.pull_request.as_deref() else { continue };
+        let chosen = last.entry((shipment.repository.as_deref(), pull_request)).or_insert(number);
+        if place(&shipments[*chosen]) < place(shipment) {
+            *chosen = number;
+        }
+    }
+    let chosen: Vec<usize> = last.into_values().collect();
+    for number in chosen {
+        shipments[number].represents = true;
+    }
+}
+
+/// Whether the author's name, or that of the pull request, has the word `bot`, as in `updates[bot]`.
+fn is_by_bot(change: &Change, pull_request: Option<&PullRequest>) -> bool {
+    let authors = [change.author.as_deref(), pull_request.and_then(|p| p.author.as_deref())];
+    let mut words = authors.into_iter().flatten().flat_map(|a| a.split(|c: char| !c.is_alphanumeric()));
+    words.any(|word| word.eq_ignore_ascii_case("bot"))
 }
 
 /// Pull requests of two repositories may have one number.

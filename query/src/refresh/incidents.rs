@@ -1,20 +1,23 @@
-//! Which service each incident belongs to. One that names a deployment belongs where that deployment is,
-//! even where it hit another service; one that names nothing known belongs to the services that it hit.
+//! Which services each incident belongs to: those that it hit, and the one whose deployment it names, or
+//! whose deployment was repaired by what ended it. Where that is known, no other deployment is to blame.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use datafusion::prelude::{col, lit};
-use dorado_lake::{Change, Deployment, Incident, Verdict};
+use dorado_lake::{Change, Deployment, Incident, Instant, Tier, Verdict};
 
+use super::Surroundings;
 use super::touched::{NAMES_AT_MOST, hit_by};
-use super::{Surroundings, text_at, texts};
+use crate::answer::directory::Columns;
+use crate::attribution::{Elsewhere, Fix, Hit};
 use crate::catalog::Catalog;
 use crate::engine::Error;
+use crate::gold::CauseRule;
 use crate::tables::{Tables, among};
 
 /// Incidents by service.
 pub(super) struct IncidentsByService<'a> {
-    by_service: HashMap<String, Vec<&'a Incident>>,
+    by_service: HashMap<String, Vec<Hit<'a>>>,
 }
 
 impl<'a> IncidentsByService<'a> {
@@ -27,88 +30,180 @@ impl<'a> IncidentsByService<'a> {
         deployments: &[Deployment],
     ) -> Result<Self, Error> {
         let ours: BTreeSet<&str> = deployments.iter().flat_map(names_of).collect();
-        let named = surroundings.named_deployments();
-        let relevant: Vec<(&Incident, BTreeSet<String>, Option<&str>)> = surroundings
-            .incidents
-            .iter()
-            .enumerate()
-            .map(|(i, incident)| (incident, hit_by(incident, catalog), named[i]))
-            .filter(|(_, hit, name)| {
-                hit.is_empty() || hit.iter().any(|s| services.contains(s)) || name.is_some_and(|n| ours.contains(n))
+        let relevant: Vec<Told<'a>> = surroundings
+            .told(catalog)
+            .into_iter()
+            .filter(|told| {
+                let names_ours = told.names().any(|name| ours.contains(name));
+                told.hit.is_empty() || told.hit.iter().any(|s| services.contains(s)) || names_ours
             })
             .collect();
-        let names: BTreeSet<String> = relevant.iter().filter_map(|(.., name)| name.map(String::from)).collect();
+        let names: BTreeSet<String> = relevant.iter().flat_map(Told::names).map(String::from).collect();
         let owners = owners(tables, catalog, &names).await?;
         let lost: BTreeSet<String> = relevant
             .iter()
-            .filter(|(_, hit, _)| hit.is_empty())
-            .filter_map(|(incident, ..)| incident.caused_by_change.clone())
+            .filter(|told| told.hit.is_empty())
+            .filter_map(|told| told.incident.caused_by_change.clone())
             .collect();
         let homes = homes_of_changes(tables, catalog, surroundings, &lost).await?;
-        let mut by_service: HashMap<String, Vec<&Incident>> = HashMap::new();
-        for (incident, hit, name) in relevant {
-            for service in belongs_to(incident, hit, name.and_then(|n| owners.get(n)), &homes) {
-                by_service.entry(service).or_default().push(incident);
+        let mut by_service: HashMap<String, Vec<Hit<'a>>> = HashMap::new();
+        for told in relevant {
+            let caused_in = told.caused_in(&owners);
+            let mut services = told.hit.clone();
+            services.extend(caused_in.iter().flat_map(|(_, reached)| reached.keys().cloned()));
+            if services.is_empty() {
+                let change = told.incident.caused_by_change.as_deref();
+                services.extend(change.and_then(|id| homes.get(id)).into_iter().flatten().cloned());
+            }
+            for service in services {
+                let hit = told.hit(&service, caused_in.as_ref());
+                by_service.entry(service).or_default().push(hit);
             }
         }
-        for incidents in by_service.values_mut() {
-            incidents.sort_by(|a, b| (a.opened_at, &a.source, &a.id).cmp(&(b.opened_at, &b.source, &b.id)));
+        for hits in by_service.values_mut() {
+            hits.sort_by(|a, b| {
+                let key = |h: &Hit<'a>| (h.incident.opened_at, &h.incident.source, &h.incident.id);
+                key(a).cmp(&key(b))
+            });
         }
         Ok(Self { by_service })
     }
 
     /// The incidents of a service, in order of their opening.
-    pub(super) fn of(&self, service: &str) -> Vec<&'a Incident> {
+    pub(super) fn of(&self, service: &str) -> Vec<Hit<'a>> {
         self.by_service.get(service).cloned().unwrap_or_default()
     }
 }
 
 impl Surroundings {
-    /// For each incident the deployment that a person, or else the incident itself, names.
-    fn named_deployments(&self) -> Vec<Option<&str>> {
+    /// For each incident what people and other facts say of it.
+    fn told<'a>(&'a self, catalog: &Catalog) -> Vec<Told<'a>> {
         let decided: HashMap<&str, &str> = self
             .overrides
             .iter()
             .filter(|o| o.verdict == Verdict::CausedBy)
             .filter_map(|o| Some((o.incident.as_deref()?, o.deployment.as_deref()?)))
             .collect();
-        self.incidents.iter().map(|i| decided.get(i.id.as_str()).copied().or(i.caused_by.as_deref())).collect()
+        let mut fixes: HashMap<&str, Vec<&Fix>> = HashMap::new();
+        for fix in &self.fixes {
+            fixes.entry(&fix.incident).or_default().push(fix);
+        }
+        let told = |incident: &'a Incident| {
+            let by_person = decided.get(incident.id.as_str()).map(|name| (CauseRule::Override, *name));
+            Told {
+                incident,
+                hit: hit_by(incident, catalog),
+                named: by_person.or_else(|| Some((CauseRule::Explicit, incident.caused_by.as_deref()?))),
+                fixes: fixes.get(incident.id.as_str()).cloned().unwrap_or_default(),
+            }
+        };
+        self.incidents.iter().map(told).collect()
     }
 }
 
-/// The services that have a deployment of a name, by how they have it.
-#[derive(Default)]
-struct Owners {
-    by_id: BTreeSet<String>,
-    by_revision: BTreeSet<String>,
-    by_version: BTreeSet<String>,
+/// An incident and what is said of its cause.
+struct Told<'a> {
+    incident: &'a Incident,
+    /// The services that it hit.
+    hit: BTreeSet<String>,
+    /// The deployment that a person, or else the incident itself, names.
+    named: Option<(CauseRule, &'a str)>,
+    fixes: Vec<&'a Fix>,
 }
 
-fn belongs_to(
-    incident: &Incident,
-    hit: BTreeSet<String>,
-    owners: Option<&Owners>,
-    homes: &HashMap<String, BTreeSet<String>>,
-) -> BTreeSet<String> {
-    if let Some(owners) = owners {
-        for having in [&owners.by_id, &owners.by_revision, &owners.by_version] {
-            let at_home: BTreeSet<String> = hit.intersection(having).cloned().collect();
+/// The deployments that are to blame, by service, and how that is known.
+type CausedIn<'a> = (CauseRule, BTreeMap<String, &'a Reached>);
+
+impl<'a> Told<'a> {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.named.iter().map(|(_, name)| *name).chain(self.fixes.iter().map(|fix| fix.repairs.as_str()))
+    }
+
+    fn caused_in<'b>(&self, owners: &'b HashMap<String, Owners>) -> Option<CausedIn<'b>> {
+        let named = self.named.and_then(|(rule, name)| Some((rule, self.named_in(owners.get(name)?)?)));
+        named.or_else(|| {
+            let repaired = self.fixes.iter().find_map(|fix| repaired_by(fix, owners.get(&fix.repairs)?));
+            repaired.map(|reached| (CauseRule::Remediated, reached))
+        })
+    }
+
+    /// Of the services that have a deployment of the name first those that were hit. Outside these only an id
+    /// is a name; where nobody knows what was hit, any name is.
+    fn named_in<'b>(&self, owners: &'b Owners) -> Option<BTreeMap<String, &'b Reached>> {
+        let until = self.incident.opened_at?;
+        let having = [
+            latest_until(&owners.by_id, Instant::MAX_UTC),
+            latest_until(&owners.by_revision, until),
+            latest_until(&owners.by_version, until),
+        ];
+        for having in &having {
+            let at_home: BTreeMap<String, &Reached> = having
+                .iter()
+                .filter(|(service, _)| self.hit.contains(*service))
+                .map(|(s, r)| (s.clone(), *r))
+                .collect();
             if !at_home.is_empty() {
-                return at_home;
+                return Some(at_home);
             }
         }
-        // Outside the services that it hit only an id is a name; where nobody knows what it hit, any name is.
-        let anywhere = [&owners.by_id, &owners.by_revision, &owners.by_version];
-        let names = if hit.is_empty() { &anywhere[..] } else { &anywhere[..1] };
-        if let Some(having) = names.iter().find(|having| !having.is_empty()) {
-            return (*having).clone();
-        }
+        let n_names = if self.hit.is_empty() { having.len() } else { 1 };
+        having.into_iter().take(n_names).find(|having| !having.is_empty())
     }
-    if hit.is_empty() {
-        let change = incident.caused_by_change.as_deref();
-        return change.and_then(|id| homes.get(id)).cloned().unwrap_or_default();
+
+    fn hit(&self, service: &str, caused_in: Option<&CausedIn<'_>>) -> Hit<'a> {
+        let elsewhere = caused_in.filter(|(_, reached)| !reached.contains_key(service)).and_then(|(rule, reached)| {
+            let first = reached.values().next()?;
+            Some(Elsewhere {
+                source: first.source.clone(),
+                deployment: first.id.clone(),
+                finished_at: first.finished_at,
+                rule: *rule,
+            })
+        });
+        Hit { incident: self.incident, elsewhere, fixes: self.fixes.clone() }
     }
-    hit
+}
+
+/// What a fix repaired: a deployment before it, by its id, or by a name of the fix's own service.
+fn repaired_by<'b>(fix: &Fix, owners: &'b Owners) -> Option<BTreeMap<String, &'b Reached>> {
+    let before = |reached: &&Reached| (reached.finished_at, &reached.id) < (fix.finished_at, &fix.id);
+    let by_id: BTreeMap<String, &Reached> =
+        latest_until(&owners.by_id, Instant::MAX_UTC).into_iter().filter(|(_, reached)| before(reached)).collect();
+    if !by_id.is_empty() {
+        return Some(by_id);
+    }
+    if !owners.by_id.is_empty() {
+        return None;
+    }
+    let own = [&owners.by_revision, &owners.by_version].into_iter().filter_map(|names| names.get(&fix.service));
+    let latest = own.flatten().filter(before).max_by_key(|r| (r.finished_at, &r.id))?;
+    Some(BTreeMap::from([(fix.service.clone(), latest)]))
+}
+
+/// A deployment that reached production.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reached {
+    source: String,
+    id: String,
+    finished_at: Instant,
+}
+
+/// The deployments that have a name and reached production, by service and by how they have it.
+#[derive(Default)]
+struct Owners {
+    by_id: BTreeMap<String, Vec<Reached>>,
+    by_revision: BTreeMap<String, Vec<Reached>>,
+    by_version: BTreeMap<String, Vec<Reached>>,
+}
+
+/// Of each service the latest of these that had finished.
+fn latest_until(names: &BTreeMap<String, Vec<Reached>>, until: Instant) -> BTreeMap<String, &Reached> {
+    let mut found = BTreeMap::new();
+    for (service, all) in names {
+        let latest = all.iter().filter(|r| r.finished_at <= until).max_by_key(|r| (r.finished_at, &r.id));
+        found.extend(latest.map(|reached| (service.clone(), reached)));
+    }
+    found
 }
 
 fn names_of(deployment: &Deployment) -> impl Iterator<Item = &str> {
@@ -128,25 +223,31 @@ async fn owners(
     } else {
         lit(true)
     };
-    let wanted = ["id", "revision", "version", "service", "repository"].map(col).to_vec();
-    for batch in deployments.filter(filter)?.select(wanted)?.collect().await? {
-        let [ids, revisions, versions] = columns.map(|c| texts(&batch, c));
-        let (services, repositories) = (texts(&batch, "service"), texts(&batch, "repository"));
+    let reached = filter.and(col("status").eq(lit("success"))).and(col("finished_at").is_not_null());
+    let wanted = ["id", "revision", "version", "service", "repository", "source", "environment", "tier", "finished_at"];
+    for batch in deployments.filter(reached)?.select(wanted.map(col).to_vec())?.collect().await? {
+        let told = Columns(&batch);
         for i in 0..batch.num_rows() {
-            let hits = [ids, revisions, versions].map(|c| text_at(c, i).filter(|name| names.contains(name)));
-            if hits.iter().all(Option::is_none) {
-                continue;
-            }
+            let hits = columns.map(|c| told.text(c, i).filter(|name| names.contains(name)));
             let deployment = Deployment {
-                service: text_at(services, i),
-                repository: text_at(repositories, i),
+                service: told.text("service", i),
+                repository: told.text("repository", i),
                 ..Deployment::default()
             };
-            let Some(service) = catalog.service_of(&deployment) else { continue };
+            let environment = told.text("environment", i).unwrap_or_default();
+            let tier = told.text("tier", i).and_then(|tier| Tier::from_name(&tier));
+            let place = catalog.service_of(&deployment).zip(told.instant("finished_at", i));
+            let is_known = hits.iter().any(Option::is_some) && catalog.tier(&environment, tier) == Tier::Production;
+            let Some((service, finished_at)) = place.filter(|_| is_known) else { continue };
+            let reached = Reached {
+                source: told.text("source", i).unwrap_or_default(),
+                id: told.text("id", i).unwrap_or_default(),
+                finished_at,
+            };
             let [id, revision, version] = hits;
-            let mut add = |name: Option<String>, slot: fn(&mut Owners) -> &mut BTreeSet<String>| {
+            let mut add = |name: Option<String>, slot: fn(&mut Owners) -> &mut BTreeMap<String, Vec<Reached>>| {
                 if let Some(name) = name {
-                    slot(owners.entry(name).or_default()).insert(service.clone());
+                    slot(owners.entry(name).or_default()).entry(service.clone()).or_default().push(reached.clone());
                 }
             };
             add(id, |o| &mut o.by_id);

@@ -12,10 +12,10 @@ use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record
 use arrow::datatypes::{DataType, SchemaRef};
 use chrono::TimeDelta;
 use datafusion::prelude::{Expr, col, lit};
-use dorado_lake::{Change, Deployment, GoldChange, Incident, Lake, Override, PullRequest, Verdict};
+use dorado_lake::{Change, Deployment, GoldChange, Incident, Lake, Override, PullRequest, Status, Tier, Verdict};
 use tracing::info;
 
-use crate::attribution::{Candidates, ServiceFacts, ServiceGold, attribute, history};
+use crate::attribution::{Candidates, Fix, ServiceFacts, ServiceGold, attribute, history};
 use crate::catalog::Catalog;
 use crate::engine::Error;
 use crate::gold::{Cause, GoldRow, MadeBy, Outcome, Shipment, schema, to_batch};
@@ -51,7 +51,7 @@ pub(crate) async fn refresh(
     if done >= through && (is_same_catalog || through == 0) {
         return Ok(Refreshed::default());
     }
-    let surroundings = Surroundings::read(tables).await?;
+    let surroundings = Surroundings::read(tables, catalog).await?;
     // Another catalogue may move any row.
     let since = if is_same_catalog { done } else { 0 };
     let mut touched = touched::services(tables, catalog, &surroundings, since).await?;
@@ -105,12 +105,14 @@ async fn services_in_gold(tables: &Tables) -> Result<BTreeSet<String>, Error> {
 pub(crate) struct Surroundings {
     pub(crate) incidents: Vec<Incident>,
     pub(crate) overrides: Vec<Override>,
+    /// Production deployments that ended an incident and name what they repair.
+    pub(crate) fixes: Vec<Fix>,
     /// Names by which deployments call a service and a repository, each pair once.
     pub(crate) homes: Vec<(Option<String>, Option<String>)>,
 }
 
 impl Surroundings {
-    async fn read(tables: &Tables) -> Result<Self, Error> {
+    async fn read(tables: &Tables, catalog: &Catalog) -> Result<Self, Error> {
         let incidents = history::incidents(tables.facts::<Incident>(None).await?);
         let mut overrides = history::overrides(tables.facts::<Override>(None).await?);
         overrides.retain(|o| o.verdict != Verdict::Withdrawn);
@@ -123,7 +125,8 @@ impl Surroundings {
                 homes.extend((0..batch.num_rows()).map(|i| (text_at(services, i), text_at(repositories, i))));
             }
         }
-        Ok(Self { incidents, overrides, homes })
+        let fixes = fixes(tables, catalog).await?;
+        Ok(Self { incidents, overrides, fixes, homes })
     }
 
     /// The service that each pair of names means.
@@ -150,6 +153,34 @@ impl Surroundings {
         }
         found
     }
+}
+
+/// Deployments that say which incident they end and what they repair.
+async fn fixes(tables: &Tables, catalog: &Catalog) -> Result<Vec<Fix>, Error> {
+    let versions = tables.facts::<Deployment>(Some(col("fixes_incident").is_not_null())).await?;
+    let ids: BTreeSet<String> = versions.iter().map(|v| v.fact.id.clone()).collect();
+    // A later version may say otherwise.
+    let versions = if (1..=touched::NAMES_AT_MOST).contains(&ids.len()) {
+        tables.facts::<Deployment>(Some(among("id", &ids))).await?
+    } else {
+        versions
+    };
+    let deployments = history::deployments(versions).into_iter();
+    let mut fixes: Vec<Fix> = deployments
+        .filter(|d| d.status == Status::Success && catalog.tier(&d.environment, d.tier) == Tier::Production)
+        .filter_map(|d| {
+            let service = catalog.service_of(&d)?;
+            Some(Fix {
+                id: d.id,
+                service,
+                incident: d.fixes_incident?,
+                repairs: d.repairs?,
+                finished_at: d.finished_at?,
+            })
+        })
+        .collect();
+    fixes.sort_by(|a, b| (a.finished_at, &a.id).cmp(&(b.finished_at, &b.id)));
+    Ok(fixes)
 }
 
 /// Services in order of their name, cut so that each portion's changes fit in memory.

@@ -43,15 +43,29 @@ pub(super) async fn services(
         incident_ids.extend(incident);
         deployment_ids.extend(deployment);
     }
-    about_incidents(tables, catalog, &incident_ids, &mut touched, &mut deployment_ids).await?;
     // A service that a deployment had before its latest version loses it.
-    let arrived: BTreeSet<String> = tables
-        .facts::<Deployment>(Some(newer()))
-        .await?
-        .into_iter()
-        .flat_map(|d| [Some(d.fact.id), d.fact.revision, d.fact.version])
-        .flatten()
-        .collect();
+    let mut arrived = BTreeSet::new();
+    for Deployment { id, revision, version, fixes_incident, repairs, .. } in
+        tables.facts::<Deployment>(Some(newer())).await?.into_iter().map(|d| d.fact)
+    {
+        arrived.extend([Some(id), revision, version].into_iter().flatten());
+        if let Some(incident) = fixes_incident {
+            incident_ids.insert(incident);
+            deployment_ids.extend(repairs);
+        }
+    }
+    let decided = surroundings.overrides.iter().filter(|o| o.deployment.as_ref().is_some_and(|d| arrived.contains(d)));
+    incident_ids.extend(decided.filter_map(|o| o.incident.clone()));
+    for fix in &surroundings.fixes {
+        let is_new = [&fix.id, &fix.repairs].into_iter().any(|name| arrived.contains(name));
+        if is_new {
+            incident_ids.insert(fix.incident.clone());
+        }
+        if incident_ids.contains(&fix.incident) {
+            deployment_ids.insert(fix.repairs.clone());
+        }
+    }
+    about_incidents(tables, catalog, &incident_ids, &mut touched, &mut deployment_ids).await?;
     name_deployments(surroundings, &arrived, catalog, &mut touched);
     deployment_ids.extend(arrived);
     owners(tables, catalog, &deployment_ids, &mut touched).await?;
