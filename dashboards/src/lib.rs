@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use rust_embed::RustEmbed;
 
+use crate::panels::panels;
+
 #[derive(RustEmbed)]
 #[folder = "dist/"]
 struct Dist;
@@ -23,12 +25,10 @@ pub struct Asset {
 }
 
 /// The file at `path` in the built page, as `index.html` or `/assets/app.js`; the page itself for an empty
-/// path. `None` where there is no such file.
+/// path and for each of its views. `None` where there is no such file.
 pub fn asset(path: &str) -> Option<Asset> {
-    let path = match path.trim_start_matches('/') {
-        "" => "index.html",
-        path => path,
-    };
+    let path = path.trim_start_matches('/');
+    let path = if panels().views.iter().any(|view| view.path == path) { "index.html" } else { path };
     let file = Dist::get(path)?;
     Some(Asset { content_type: content_type(path), etag: etag(&file.metadata.sha256_hash()), bytes: file.data })
 }
@@ -69,6 +69,14 @@ mod tests {
         assert_eq!(page.etag, asset("/").unwrap().etag);
         assert_eq!(page.etag, asset("index.html").unwrap().etag);
         assert_eq!(page.etag.len(), 34);
+    }
+
+    #[test]
+    fn every_view_is_the_page_one_segment_deep() {
+        for view in &panels().views {
+            assert_eq!(asset(&view.path).unwrap().etag, asset("").unwrap().etag, "{}", view.id);
+            assert!(!view.path.contains('/'), "what the page names is relative to it: {}", view.path);
+        }
     }
 
     #[test]

@@ -9,13 +9,27 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Panels {
+    /// The views of the page.
+    pub views: Vec<View>,
     /// Dashboards, each a list of panels.
     pub dashboards: Vec<Dashboard>,
     /// The columns of the rows behind each metric.
     pub explain: Vec<Explain>,
 }
 
-/// One view.
+/// A view of the page.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct View {
+    /// Id, stable.
+    pub id: String,
+    /// Its place in the address, one segment below the page's own; empty for the first.
+    pub path: String,
+    /// Title for people.
+    pub title: String,
+}
+
+/// One dashboard.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dashboard {

@@ -7,16 +7,6 @@ import { defineConfig } from 'vite';
 /** What ends up in the bundle, and so has to be named with its licence. */
 const BUNDLED = [
   '@fontsource-variable/inter',
-  'd3-array',
-  'd3-color',
-  'd3-format',
-  'd3-interpolate',
-  'd3-path',
-  'd3-scale',
-  'd3-shape',
-  'd3-time',
-  'd3-time-format',
-  'internmap',
   'svelte',
 ];
 
@@ -53,9 +43,23 @@ function plainTags() {
   };
 }
 
+/** The page takes over no page that a server rendered: what Svelte has for that is left out, a thirtieth of the script.
+    Svelte keeps it behind this flag for bundlers to drop, but its own `mount` sets the flag. */
+function neverHydrates() {
+  return {
+    name: 'never-hydrates',
+    apply: 'build',
+    transform(code, id) {
+      if (!id.endsWith('svelte/src/internal/client/dom/hydration.js')) return undefined;
+      if (!code.includes('export let hydrating = false;')) throw new Error('svelte keeps `hydrating` elsewhere now');
+      return { code: code.replace('export let hydrating = false;', 'export const hydrating = false;').replace(/^\thydrating = .*;$/m, ''), map: null };
+    },
+  };
+}
+
 export default defineConfig({
   base: './',
-  plugins: [svelte(), notices(), plainTags()],
+  plugins: [neverHydrates(), svelte(), notices(), plainTags()],
   build: {
     outDir: '../dist',
     emptyOutDir: true,

@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use dorado_dashboards::{Asset, asset};
 use dorado_ingest::events::nearest;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::answer::known_tags;
@@ -25,8 +25,20 @@ pub(crate) async fn file_or_nothing(request: Request) -> Response {
             response
         }
         Some(asset) => file(asset, request.headers()),
-        None => nothing(path).into_response(),
+        None => match lost(&request) {
+            Some(page) => (StatusCode::NOT_FOUND, file(page, &HeaderMap::new())).into_response(),
+            None => nothing(path).into_response(),
+        },
     }
+}
+
+/// The page for a person who followed a wrong address, so that it can say where to go. Only one segment deep: what
+/// the page names is relative to it.
+fn lost(request: &Request) -> Option<Asset> {
+    let path = request.uri().path();
+    let accepts = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let person = request.method() == Method::GET && accepts.contains("text/html");
+    if person && !path.trim_start_matches('/').contains('/') { asset("") } else { None }
 }
 
 /// A method that the path does not have; the router adds `Allow`.

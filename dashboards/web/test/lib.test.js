@@ -7,8 +7,8 @@ const vite = await createServer({ server: { middlewareMode: true, hmr: false, ws
 after(() => vite.close());
 globalThis.location = { search: '', pathname: '/' };
 const load = (file) => vite.ssrLoadModule(`/src/lib/${file}`);
-const [days, format, changes, ticks, views] = await Promise.all(
-  ['days.ts', 'format.ts', 'change.ts', 'ticks.ts', 'view.svelte.ts'].map(load),
+const [days, format, changes, ticks, views, path, files, table, marks, stages] = await Promise.all(
+  ['days.ts', 'format.ts', 'change.ts', 'ticks.ts', 'view.svelte.ts', 'path.ts', 'save.ts', 'table.ts', 'marks.ts', 'stages.ts'].map(load),
 );
 const plain = (text) => text.replaceAll('\u00a0', ' ');
 
@@ -116,25 +116,86 @@ test('axes end at round values that hold every point', () => {
 });
 
 test('the address says all of the view, and nothing that is as usual', () => {
-  assert.equal(views.query(views.parse('')), '');
+  assert.equal(views.query(views.parse('', '')), '');
   const said = '?period=30d&bucket=day&tz=Europe%2FBerlin&team=a&team=b&service=c&table=change-fail-rate&explain=change-lead-time&at=2026-11-02';
-  assert.equal(views.query(views.parse(said)), said);
+  assert.equal(views.query(views.parse('', said)), said);
   const custom = '?from=2026-01-01&to=2026-02-01';
-  assert.equal(views.query(views.parse(custom)), custom);
+  assert.equal(views.query(views.parse('', custom)), custom);
 });
 
 test('an address with mistakes shows what is usual', () => {
-  assert.equal(views.query(views.parse('?period=1y&bucket=hour&tz=Mars/Base&from=2026-02-01&to=2026-01-01')), '');
+  assert.equal(views.query(views.parse('', '?period=1y&bucket=hour&tz=Mars/Base&from=2026-02-01&to=2026-01-01')), '');
 });
 
 test('presets end with today in the zone', () => {
   const now = new Date('2026-11-02T23:30:00Z');
-  assert.deepEqual(views.stretch(views.parse('?period=30d'), now), { from: '2026-10-04', to: '2026-11-03' });
-  assert.deepEqual(views.stretch(views.parse('?period=30d&tz=Asia/Tokyo'), now), { from: '2026-10-05', to: '2026-11-04' });
-  assert.equal(views.stretch(views.parse('?period=12m'), now).from, '2025-11-03');
+  assert.deepEqual(views.stretch(views.parse('', '?period=30d'), now), { from: '2026-10-04', to: '2026-11-03' });
+  assert.deepEqual(views.stretch(views.parse('', '?period=30d&tz=Asia/Tokyo'), now), { from: '2026-10-05', to: '2026-11-04' });
+  assert.equal(views.stretch(views.parse('', '?period=12m'), now).from, '2025-11-03');
 });
 
 test('a long period is not cut into thousands of buckets', () => {
-  assert.equal(views.bucketOf(views.parse('?from=2020-01-01&to=2026-01-01&bucket=day')), 'week');
-  assert.equal(views.bucketOf(views.parse('?period=12m&bucket=day')), 'day');
+  assert.equal(views.bucketOf(views.parse('', '?from=2020-01-01&to=2026-01-01&bucket=day')), 'week');
+  assert.equal(views.bucketOf(views.parse('', '?period=12m&bucket=day')), 'day');
+});
+
+test('a view is the last part of the path, and has parameters of its own', () => {
+  const seen = views.parse('compare', '?metric=change-fail-rate&industry=media&min_n=9');
+  assert.equal(seen.view, 'compare');
+  assert.deepEqual(seen.own, { metric: 'change-fail-rate' });
+  assert.deepEqual(seen.parameters, { min_n: '9' });
+  assert.equal(views.query(seen), '?min_n=9&metric=change-fail-rate');
+  assert.equal(views.parse('nowhere', '').view, '');
+});
+
+test('parameters of a pack go into the question', () => {
+  const seen = views.parse('', '?pack=gitlab&window_hours=48&service=a&service=b');
+  const asked = views.question(seen, { from: '2026-01-01', to: '2026-02-01' });
+  assert.equal(String(asked), 'from=2026-01-01&to=2026-02-01&tz=UTC&pack=gitlab&window_hours=48&service=a%2Cb');
+});
+
+test('lines have gaps where nothing is known, and what stands alone is seen', () => {
+  assert.equal(path.line([[0, 1], [1, 2], null, [3, 4]]), 'M0,1L1,2M3,4Z');
+  assert.equal(path.area([[0, 1], [1, 1], null, [3, 1]], [[0, 2], [1, 3], [2, 2], null]), 'M0,1L1,1L1,3L0,2Z');
+  assert.equal(path.area([null, [1, 1], [2, 1]], [null, [1, 3], [2, 3]]), 'M1,1L2,1L2,3L1,3Z');
+});
+
+test('a text that a spreadsheet would run is quoted', () => {
+  const text = files.csv([{ a: '=1+1', b: -2, c: 'say "hi", you' }, { a: '@x', d: null }]);
+  assert.equal(text, 'a,b,c,d\r\n\'=1+1,-2,"say ""hi"", you",\r\n\'@x,,,\r\n');
+});
+
+test('unknown comes last, whichever way a column is ordered', () => {
+  const columns = [{ by: (row) => row }];
+  assert.deepEqual(table.ordered([2, null, 10], columns, { column: 0, down: false }), [2, 10, null]);
+  assert.deepEqual(table.ordered([2, null, 10], columns, { column: 0, down: true }), [10, 2, null]);
+});
+
+test('a script is no link', () => {
+  assert.equal(table.safe('javascript:alert(1)'), undefined);
+  assert.equal(table.safe('https://git.example/1'), 'https://git.example/1');
+});
+
+test('an event lies in the bucket of its day in the zone', () => {
+  const slots = days.slots('week', { from: '2026-11-02', to: '2026-11-16' }, '2026-11-20');
+  const at = (time, zone) => marks.marks([{ time, kind: 'incident' }], 'week', slots, zone).map((mark) => mark.at);
+  assert.deepEqual(at('2026-11-08T23:30:00Z', 'UTC').map(Math.floor), [0]);
+  assert.deepEqual(at('2026-11-08T23:30:00Z', 'Europe/Berlin').map(Math.floor), [1]);
+  assert.deepEqual(at('2026-12-01T00:00:00Z', 'UTC'), []);
+});
+
+test('stages that are unknown leave no segment', () => {
+  const rows = [{ stage: 'coding', value: 30 }, { stage: 'pickup', value: null }, { stage: 'review', value: 10 }];
+  assert.deepEqual(stages.segments(rows, 40).map(({ stage, from, to }) => [stage, from, to]), [['coding', 0, 0.75], ['review', 0.75, 1]]);
+});
+
+test('a median of counts keeps its half', () => {
+  assert.equal(format.text(2.5, 'count'), '2.5');
+  assert.equal(format.text(3, 'count'), '3');
+});
+
+test('counts end at a round number', () => {
+  const { scale, ticks: marked } = ticks.axis('count', [117], 100, 0);
+  assert.deepEqual([scale.domain(), marked], [[0, 150], [0, 50, 100, 150]]);
+  assert.deepEqual(ticks.axis('count', [1], 100, 0).ticks, [0, 1]);
 });

@@ -36,6 +36,7 @@ export interface Total extends Row {
 }
 
 export interface Meta {
+  better?: 'higher' | 'lower';
   pack?: string;
   parameters?: Record<string, unknown>;
   complete_through?: string | null;
@@ -80,6 +81,7 @@ export interface Explanation {
 
 export interface Service {
   service: string;
+  repository?: string | null;
   team?: string | null;
   n_deployments?: number;
   last_deployment_at?: string | null;
@@ -89,6 +91,22 @@ export interface Team {
   team: string;
   parent?: string | null;
   n_services?: number;
+}
+
+/** Who looks, and what they may. */
+export interface Session {
+  signed_in: boolean;
+  by: 'token' | 'session' | 'loopback' | null;
+  name: string | null;
+  scopes: string[];
+  may: { read: boolean; read_everything: boolean; ingest: boolean; administer: boolean };
+  meta?: undefined;
+}
+
+/** Rows of any kind, and what they are. */
+export interface Rows<T, M = object> {
+  data: T[];
+  meta: Meta & M;
 }
 
 interface Page<T> {
@@ -110,18 +128,28 @@ export class Problem extends Error {
   }
 }
 
-export function address(path: string, question: URLSearchParams): string {
-  const query = question.toString();
-  return new URL(`api/v1/${path}${query && '?'}${query}`, document.baseURI).href;
+/** Where a question, a path with its query, is answered. */
+export function address(question: string): string {
+  return new URL(`api/v1/${question}`, document.baseURI).href;
 }
 
 /** Asks, and gives the answer's text: who asks again and again can see that nothing changed. */
-export async function ask(path: string, question: URLSearchParams, signal: AbortSignal): Promise<string> {
+export function ask(question: string, signal: AbortSignal): Promise<string> {
+  return send(question, { signal, headers: { accept: 'application/json' }, cache: 'no-cache' });
+}
+
+/** Writes: `POST` with a body, `DELETE` without. */
+export function tell(method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<string> {
+  const json = body === undefined ? {} : { headers: { accept: 'application/json', 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  return send(path, { method, ...json });
+}
+
+async function send(question: string, request: RequestInit): Promise<string> {
   let answer: Response;
   try {
-    answer = await fetch(address(path, question), { signal, headers: { accept: 'application/json' }, cache: 'no-cache' });
+    answer = await fetch(address(question), request);
   } catch (cause) {
-    if (signal.aborted) throw cause;
+    if (request.signal?.aborted) throw cause;
     throw new Problem(0, 'No answer', 'The server cannot be reached. Is it still running?');
   }
   const body = await answer.text();
@@ -129,16 +157,12 @@ export async function ask(path: string, question: URLSearchParams, signal: Abort
   return body;
 }
 
-export async function explain(metric: string, question: URLSearchParams, signal: AbortSignal): Promise<Explanation> {
-  return JSON.parse(await ask(`metrics/${encodeURIComponent(metric)}/explain`, question, signal)) as Explanation;
-}
-
 /** Every row of a list, page by page, up to `most`. */
 export async function all<T>(path: string, most: number, signal: AbortSignal): Promise<T[]> {
   const rows: T[] = [];
   const question = new URLSearchParams({ limit: '1000' });
   while (rows.length < most) {
-    const page = JSON.parse(await ask(path, question, signal)) as Page<T>;
+    const page = JSON.parse(await ask(`${path}?${question}`, signal)) as Page<T>;
     rows.push(...page.data);
     if (!page.meta.next_cursor || page.data.length === 0) break;
     question.set('cursor', page.meta.next_cursor);

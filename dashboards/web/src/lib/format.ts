@@ -20,7 +20,7 @@ export function write(value: number, format: Format): Written {
   if (format === 'duration') return duration(value);
   if (format === 'rate') return { number: percent(value), unit: '%' };
   if (format === 'frequency') return frequency(value);
-  return { number: count(value), unit: '' };
+  return { number: few(value), unit: '' };
 }
 
 /** `2.3 days`; a dash for unknown. */
@@ -81,6 +81,7 @@ const REASONS: Record<string, string> = {
   cherry_pick: 'shipped before under another id',
   no_commit_time: 'no commit time that can be true',
   unshipped: 'not shipped',
+  no_pull_request: 'have no known pull request',
   failed: 'the deployment did not succeed',
   cancelled: 'the deployment was cancelled',
 };

@@ -5,11 +5,11 @@ import { all, Problem, type Service, type Team } from './api';
 /** More names than this cannot be chosen by searching either. */
 const MOST = 20_000;
 
-export class Names {
+class Names {
   teams = $state.raw<Team[]>([]);
   services = $state.raw<Service[]>([]);
-  loading = $state(false);
-  problem = $state('');
+  loading = $state.raw(false);
+  problem = $state.raw('');
   #asked = false;
 
   async load(): Promise<void> {
@@ -45,3 +45,6 @@ export class Names {
     return this.services.filter(({ team }) => inside(team));
   }
 }
+
+/** The page asks for them once. */
+export const names = new Names();

@@ -38,6 +38,15 @@ export interface Column {
 
 type Panel = CardPanel | TrendPanel;
 
+/** A view, by its place in the address below the page's own: empty for the first. */
+export interface ViewPanel {
+  id: string;
+  path: string;
+  title: string;
+}
+
+export const views: ViewPanel[] = data.views;
+
 const panels = (data.dashboards[0]?.panels ?? []) as Panel[];
 
 export const cards = panels.filter((panel) => panel.kind === 'card');

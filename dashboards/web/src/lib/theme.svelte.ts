@@ -6,8 +6,8 @@ const KEY = 'dorado-theme';
 const dark = matchMedia('(prefers-color-scheme: dark)');
 
 export class Theme {
-  choice = $state<Choice>(stored());
-  #system = $state<'light' | 'dark'>(dark.matches ? 'dark' : 'light');
+  choice = $state.raw<Choice>(stored());
+  #system = $state.raw<'light' | 'dark'>(dark.matches ? 'dark' : 'light');
 
   constructor() {
     dark.addEventListener('change', () => (this.#system = dark.matches ? 'dark' : 'light'));

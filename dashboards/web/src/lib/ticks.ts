@@ -1,9 +1,12 @@
 // Where the marks of an axis go: durations in units that people say, rates up to a round share.
 
-import { scaleLinear, scaleLog, type ScaleContinuousNumeric } from 'd3-scale';
 import type { TrendPanel } from './panels';
 
-export type Scale = ScaleContinuousNumeric<number, number>;
+/** From a value to its place in pixels. */
+export interface Scale {
+  (value: number): number;
+  domain(): [number, number];
+}
 
 const MINUTE = 60;
 const HOUR = 3600;
@@ -36,16 +39,37 @@ export function axis(kind: TrendPanel['axis'], values: number[], bottom: number,
   if (kind === 'rate') return rates(values, bottom, top);
   if (kind === 'duration') return durations(values, bottom, top);
   const most = Math.max(1, ...values);
-  const scale = scaleLinear([0, most], [bottom, top]).nice(4);
-  const ticks = scale.ticks(4).filter(Number.isInteger);
-  return { scale, ticks, logarithmic: false };
+  const step = roundStep(most / 4);
+  const n = Math.ceil(most / step);
+  return { scale: linear([0, n * step], bottom, top), ticks: steps(n, step), logarithmic: false };
+}
+
+function linear(domain: [number, number], bottom: number, top: number): Scale {
+  const [low, high] = domain;
+  return Object.assign((value: number) => bottom + ((value - low) / (high - low || 1)) * (top - bottom), { domain: () => domain });
+}
+
+function log(domain: [number, number], bottom: number, top: number): Scale {
+  const straight = linear([Math.log(domain[0]), Math.log(domain[1])], bottom, top);
+  return Object.assign((value: number) => straight(Math.log(value)), { domain: () => domain });
+}
+
+/** The whole number of 1, 2 or 5 with noughts that is at least `least`. */
+function roundStep(least: number): number {
+  let size = 1;
+  while (size * 10 <= least) size *= 10;
+  return [1, 2, 5, 10].map((step) => step * size).find((step) => step >= least) ?? size;
+}
+
+function steps(n: number, step: number): number[] {
+  return Array.from({ length: n + 1 }, (_, i) => i * step);
 }
 
 function rates(values: number[], bottom: number, top: number): Axis {
   const most = Math.max(0, ...values);
-  const cap = CAPS.find((share) => share >= most) ?? 1;
-  const scale = scaleLinear([0, cap], [bottom, top]);
-  const n = cap === 0.15 || cap === 0.3 || cap === 0.6 ? 3 : cap === 0.05 || cap === 0.5 || cap === 1 ? 5 : 4;
+  const cap = CAPS.find((share) => share >= most) ?? Math.ceil(most);
+  const scale = linear([0, cap], bottom, top);
+  const n = cap === 0.15 || cap === 0.3 || cap === 0.6 ? 3 : cap === 0.05 || cap === 0.5 || cap >= 1 ? 5 : 4;
   return { scale, ticks: Array.from({ length: n + 1 }, (_, i) => (cap * i) / n), logarithmic: false };
 }
 
@@ -55,14 +79,14 @@ function durations(values: number[], bottom: number, top: number): Axis {
   if (above.length && above.length === values.length && most / least > FAR_APART) {
     const [low, high] = [least * 0.8, most * 1.2];
     const inside = ROUND.filter((tick) => tick >= low && tick <= high);
-    return { scale: scaleLog([low, high], [bottom, top]), ticks: inside, logarithmic: true };
+    return { scale: log([low, high], bottom, top), ticks: inside, logarithmic: true };
   }
   const reach = above.length ? most : DAY;
   const step = STEPS.find((step) => reach / step <= 4.2) ?? reach / 4;
   const n = Math.max(1, Math.ceil(reach / step));
   return {
-    scale: scaleLinear([0, n * step], [bottom, top]),
-    ticks: Array.from({ length: n + 1 }, (_, i) => i * step),
+    scale: linear([0, n * step], bottom, top),
+    ticks: steps(n, step),
     logarithmic: false,
   };
 }

@@ -1,6 +1,7 @@
 // What is being looked at. All of it is in the address, so that a link shows the same; nothing else is kept.
 
-import { addDays, addMonths, isDay, nDays, startOf, today, type Bucket, type Day, type Stretch } from './days';
+import { addDays, addMonths, isDay, nDays, slots, startOf, today, type Bucket, type Day, type Stretch } from './days';
+import { views } from './panels';
 
 export const PRESETS = [
   { id: '30d', title: '30 days', days: 30, bucket: 'day' },
@@ -15,32 +16,57 @@ const DEFAULT_PRESET: PresetId = '90d';
 
 const MOST_BUCKETS = 400;
 
+/** What a pack's parameters are called in addresses, of the page and of the API. */
+export const PARAMETERS = ['window_hours', 'first_deployment', 'count_failed_attempts', 'min_n', 'unit', 'start', 'failure', 'recovery_start', 'bots'] as const;
+
+/** What single views ask besides: kept in the address while their view is shown. */
+const OWN: Record<string, readonly string[]> = {
+  compare: ['by', 'metric'],
+  definitions: ['packs'],
+  'quick-check': ['industry', 'year'],
+  service: ['deployment'],
+  sources: ['source', 'outcome'],
+};
+
 export interface State {
+  /** Id of a view; empty where the address leads nowhere. */
+  view: string;
   period: PresetId | Stretch;
   /** `null`: what suits the period. */
   bucket: Bucket | null;
   zone: string;
   teams: string[];
   services: string[];
+  /** Whose definitions; empty for the usual ones. */
+  pack: string;
+  /** Parameters of the pack that are not as it has them. */
+  parameters: Record<string, string>;
+  /** What the view asks besides. */
+  own: Record<string, string>;
   /** The number whose rows are shown; `at` is the start of a bucket, or `null` for the whole period. */
   explain: { metric: string; at: Day | null } | null;
   /** Trends shown as tables. */
   tables: string[];
 }
 
-export function parse(search: string): State {
+export function parse(path: string, search: string): State {
   const query = new URLSearchParams(search);
+  const view = views.find((one) => one.path === path)?.id ?? '';
   const [from, to] = [query.get('from'), query.get('to')];
   const preset = PRESETS.find(({ id }) => id === query.get('period'))?.id ?? DEFAULT_PRESET;
   const bucket = query.get('bucket');
   const metric = query.get('explain');
   const at = query.get('at');
   return {
+    view,
     period: isDay(from) && isDay(to) && from < to ? { from, to } : preset,
     bucket: bucket === 'day' || bucket === 'week' || bucket === 'month' ? bucket : null,
     zone: zoneOr(query.get('tz'), 'UTC'),
     teams: query.getAll('team'),
     services: query.getAll('service'),
+    pack: query.get('pack') ?? '',
+    parameters: picked(query, PARAMETERS),
+    own: picked(query, OWN[view] ?? []),
     explain: metric ? { metric, at: isDay(at) ? at : null } : null,
     tables: query.getAll('table'),
   };
@@ -57,6 +83,8 @@ export function query(state: State): string {
   if (state.zone !== 'UTC') parts.set('tz', state.zone);
   for (const team of state.teams) parts.append('team', team);
   for (const service of state.services) parts.append('service', service);
+  if (state.pack) parts.set('pack', state.pack);
+  for (const [key, value] of Object.entries({ ...state.parameters, ...state.own })) if (value) parts.set(key, value);
   for (const table of state.tables) parts.append('table', table);
   if (state.explain) {
     parts.set('explain', state.explain.metric);
@@ -99,8 +127,10 @@ export function before({ period }: State): string {
 }
 
 /** The filters as the API takes them, over `days`. */
-export function question({ zone, teams, services }: State, { from, to }: Stretch): URLSearchParams {
+export function question({ zone, teams, services, pack, parameters }: State, { from, to }: Stretch): URLSearchParams {
   const parts = new URLSearchParams({ from, to, tz: zone });
+  if (pack) parts.set('pack', pack);
+  for (const [key, value] of Object.entries(parameters)) parts.set(key, value);
   if (teams.length) parts.set('team', teams.join(','));
   if (services.length) parts.set('service', services.join(','));
   return parts;
@@ -111,20 +141,66 @@ export function slotOf(bucket: Bucket, time: string): Day {
   return startOf(bucket, time.slice(0, 10));
 }
 
+/** A question with more to it: `asking('stages', base, { bucket })`. */
+export function asking(path: string, base: URLSearchParams, more: Record<string, string> = {}): string {
+  const parts = new URLSearchParams(base);
+  for (const [key, value] of Object.entries(more)) parts.set(key, value);
+  return `${path}?${parts}`;
+}
+
 export class View {
-  state = $state.raw<State>(parse(location.search));
+  state = $state.raw<State>(here());
+  days = $derived(stretch(this.state));
+  bucket = $derived(bucketOf(this.state));
+  slots = $derived(slots(this.bucket, this.days, today(this.state.zone)));
+  /** The filters as the API takes them. */
+  base = $derived(question(this.state, this.days));
+  /** The one service that is looked at; empty where it is not one. */
+  service = $derived(this.state.services.length === 1 ? (this.state.services[0] ?? '') : '');
 
   constructor() {
-    addEventListener('popstate', () => (this.state = parse(location.search)));
+    addEventListener('popstate', () => (this.state = here()));
   }
 
   /** Changes the view and writes it into the address, as a step to go back to. */
   go(patch: Partial<State>): void {
-    const next = { ...this.state, ...patch };
-    const search = query(next);
-    if (search !== query(this.state)) history.pushState(null, '', location.pathname + search);
+    const next = this.#after(patch);
+    const at = href(next);
+    if (at !== href(this.state)) history.pushState(null, '', at);
+    if (next.view !== this.state.view) scrollTo(0, 0);
     this.state = next;
   }
+
+  /** The address that `patch` leads to. */
+  href(patch: Partial<State>): string {
+    return href(this.#after(patch));
+  }
+
+  /** Follows a link of the page without loading it anew, unless another window is wanted. */
+  follow(event: MouseEvent, patch: Partial<State>): void {
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    this.go(patch);
+  }
+
+  /** What was asked stays from view to view; what is only of one view goes. */
+  #after(patch: Partial<State>): State {
+    const moved = patch.view !== undefined && patch.view !== this.state.view;
+    return { ...this.state, ...(moved ? { own: {}, tables: [], explain: null } : {}), ...patch };
+  }
+}
+
+function here(): State {
+  return parse(location.pathname.split('/').at(-1) ?? '', location.search);
+}
+
+/** Relative to the page, so that it can be served below a path. */
+function href(state: State): string {
+  return `./${views.find(({ id }) => id === state.view)?.path ?? ''}${query(state)}`;
+}
+
+function picked(query: URLSearchParams, keys: readonly string[]): Record<string, string> {
+  return Object.fromEntries(keys.flatMap((key) => (query.get(key) ? [[key, query.get(key) ?? '']] : [])));
 }
 
 function zoneOr(zone: string | null, otherwise: string): string {
