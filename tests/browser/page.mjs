@@ -48,7 +48,7 @@ export class Window {
   }
 
   constructor(page, base) {
-    Object.assign(this, { page, base, problems: [], foreign: [], asked: [], expected: [] });
+    Object.assign(this, { page, base, problems: [], foreign: [], asked: [], expected: [/404/] });
     page.on('console', (message) => {
       const known = this.expected.some((pattern) => pattern.test(message.text()));
       if (['error', 'warning'].includes(message.type()) && !known) this.problems.push(message.text());
@@ -57,7 +57,7 @@ export class Window {
     page.on('request', (request) => {
       const url = new URL(request.url());
       if (url.origin !== new URL(base).origin && url.protocol !== 'data:') this.foreign.push(request.url());
-      if (url.pathname.endsWith('/api/v1/summary')) this.asked.push(url);
+      if (url.pathname.includes('/api/v1/')) this.asked.push(url);
     });
   }
 
@@ -76,11 +76,19 @@ export class Window {
     return new URL(this.page.url()).search;
   }
 
-  /** What the API says to the question that the page asked last. */
-  async summary() {
-    const answer = await fetch(this.asked.at(-1), { headers: { accept: 'application/json' } });
+  /** What the API says to the question about `path` that the page asked last, of those that have `parameters`. */
+  async said(path, parameters = {}) {
+    const fits = (url) => url.pathname.endsWith(`/api/v1/${path}`) && Object.entries(parameters).every(([key, value]) => url.searchParams.get(key) === value);
+    const asked = this.asked.findLast(fits);
+    if (!asked) throw new Error(`the page did not ask for ${path} with ${JSON.stringify(parameters)}`);
+    const answer = await fetch(asked, { headers: { accept: 'application/json' } });
     if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
     return answer.json();
+  }
+
+  /** What the API says to the overview's question. */
+  summary() {
+    return this.said('summary', { group_by: null, compare: 'previous' });
   }
 
   /** Cards as shown: metric, number, unit and all words. */
@@ -128,6 +136,12 @@ export class Window {
       await more.click();
       await this.page.waitForFunction((n) => document.querySelectorAll('dialog tr[data-row]').length > n, before);
     }
+  }
+
+  /** Clicks, and gives the file that comes of it. */
+  async file(click) {
+    const [download] = await Promise.all([this.page.waitForEvent('download'), click()]);
+    return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
   }
 
   close() {

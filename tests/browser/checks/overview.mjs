@@ -1,36 +1,10 @@
 // What must hold, each check a claim. A window is opened anew for each, so that none leans on another.
 import assert from 'node:assert/strict';
-import { shown, Window } from './page.mjs';
-
-const METRICS = [
-  'deployment-frequency',
-  'change-lead-time',
-  'change-fail-rate',
-  'failed-deployment-recovery-time',
-  'deployment-rework-rate',
-];
+import { shown, Window } from '../page.mjs';
+import { answered, check, has, METRICS, row, tabTo } from './common.mjs';
 
 /** Most rows that are counted one by one. */
 const SMALL = 400;
-
-async function inWindow(browser, base, options, use) {
-  const window = await Window.open(browser, base, options);
-  try {
-    await use(window);
-    assert.deepEqual(window.problems, [], 'nothing in the console');
-    assert.deepEqual(window.foreign, [], 'no request to another origin');
-  } finally {
-    await window.close();
-  }
-}
-
-const check = (use, options = {}) => (browser, base) => inWindow(browser, base, options, use);
-
-function row(rows, metric) {
-  const found = rows.find((one) => one.metric === metric);
-  assert.ok(found, `the API says nothing of ${metric}`);
-  return found;
-}
 
 /** The cards say what the API says, within what rounding may move. */
 async function agree(window) {
@@ -69,7 +43,7 @@ async function largestTeam(base) {
 
 async function chooseTeam(window, team) {
   const { page } = window;
-  await page.click('nav button:has-text("Team")');
+  await page.click('.filters button:has-text("Team")');
   await page.fill('[role="combobox"]', team);
   await page.waitForSelector('[role="option"]');
   const options = await page.locator('[role="option"]').allInnerTexts();
@@ -79,45 +53,7 @@ async function chooseTeam(window, team) {
   await window.settled();
 }
 
-/** Presses Tab until the focus is on what matches. */
-async function tabTo(page, selector, most = 40) {
-  for (let i = 0; i < most; i += 1) {
-    if (await page.evaluate((wanted) => document.activeElement?.matches(wanted), selector)) return;
-    await page.keyboard.press('Tab');
-  }
-  throw new Error(`${selector} cannot be reached by ${most} presses of Tab`);
-}
-
-const has = (page, selector) => page.evaluate((wanted) => Boolean(document.activeElement?.matches(wanted)), selector);
-
-async function accessible(window) {
-  const { page } = window;
-  const wide = (await page.evaluate(() => document.documentElement.scrollWidth)) - page.viewportSize().width;
-  assert.ok(wide <= 0, `the page is ${wide} px wider than its window`);
-  assert.deepEqual(await window.violations(), [], 'overview');
-  await page.click('[data-trend="change-lead-time"] header button');
-  assert.deepEqual(await window.violations(), [], 'a trend as table');
-  for (const filter of ['Period', 'Team', 'Service', 'Zone']) {
-    await page.click(`nav button:has-text("${filter}")`);
-    await page.waitForSelector('.sheet');
-    if (filter !== 'Period') await page.waitForSelector('[role="option"]');
-    assert.deepEqual(await window.violations(), [], `${filter} open`);
-    await page.keyboard.press('Escape');
-  }
-  await page.locator('[data-trend="change-fail-rate"] [tabindex="0"]').focus();
-  assert.deepEqual(await window.violations(), [], 'a point in focus');
-  for (const metric of METRICS) {
-    await window.open(metric);
-    assert.deepEqual(await window.violations('dialog'), [], `rows of ${metric}`);
-    await page.keyboard.press('Escape');
-  }
-}
-
 const PROBLEM = { title: 'Unprocessable', status: 422, detail: 'no such team', parameter: 'team', value: 'nobody', expected: 'one of 12 teams' };
-
-async function answered(window, path, status, body, type = 'application/json') {
-  await window.page.route(path, (route) => route.fulfill({ status, contentType: type, body: JSON.stringify(body) }));
-}
 
 export const checks = {
   'the page runs under its own content security policy': async (browser, base) => {
@@ -216,7 +152,7 @@ export const checks = {
     const { page } = window;
     const { data } = await (await fetch(new URL('api/v1/services?limit=1000', window.base))).json();
     const wanted = data.filter((one) => one.n_deployments > 0).at(-1)?.service;
-    await page.click('nav button:has-text("Service")');
+    await page.click('.filters button:has-text("Service")');
     await page.waitForSelector('[role="option"]');
     assert.ok((await page.locator('[role="option"]').count()) <= 20, 'options drawn');
     await page.keyboard.type(wanted);
@@ -231,7 +167,7 @@ export const checks = {
   'presets, custom days, buckets and the zone agree with the API': check(async (window) => {
     await window.go();
     const { page } = window;
-    await page.click('nav button:has-text("Period")');
+    await page.click('.filters button:has-text("Period")');
     await page.click('.sheet button:has-text("30 days")');
     await window.settled();
     assert.equal(window.search(), '?period=30d');
@@ -241,14 +177,14 @@ export const checks = {
     assert.match(window.search(), /bucket=week/);
     const to = new Date(Date.now() - 10 * 864e5).toISOString().slice(0, 10);
     const from = new Date(Date.now() - 60 * 864e5).toISOString().slice(0, 10);
-    await page.click('nav button:has-text("Period")');
+    await page.click('.filters button:has-text("Period")');
     await page.fill('.sheet input >> nth=0', from);
     await page.fill('.sheet input >> nth=1', to);
     await page.click('.sheet button[type="submit"]');
     await window.settled();
     assert.match(window.search(), new RegExp(`from=${from}&to=`));
     await agree(window);
-    await page.click('nav button:has-text("Zone")');
+    await page.click('.filters button:has-text("Zone")');
     await page.keyboard.type('new_york');
     await page.keyboard.press('Enter');
     await window.settled();
@@ -261,7 +197,7 @@ export const checks = {
     await chooseTeam(window, await largestTeam(window.base));
     await window.page.click('.buckets label:has-text("month")');
     await window.settled();
-    await window.page.click('[data-trend="change-lead-time"] header button');
+    await window.page.click('[data-trend="change-lead-time"] header [aria-pressed]');
     await window.open('change-fail-rate');
     const seen = async () => ({
       search: window.search(),
@@ -326,7 +262,7 @@ export const checks = {
     const { series } = await window.summary();
     for (const metric of METRICS) {
       const trend = window.page.locator(`[data-trend="${metric}"]`);
-      await trend.locator('header button').click();
+      await trend.locator('header [aria-pressed]').click();
       assert.equal(await trend.locator('tbody tr').count(), series.filter((one) => one.metric === metric).length);
     }
     assert.equal(new URLSearchParams(window.search()).getAll('table').length, 5);
@@ -412,19 +348,4 @@ export const checks = {
     assert.equal(await window.page.locator('nav').isVisible(), false);
     assert.equal(await window.page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(255, 255, 255)');
   }),
-
-  ...Object.fromEntries(
-    [1280, 390].flatMap((width) =>
-      ['light', 'dark'].map((scheme) => [
-        `axe finds nothing at ${width} px in ${scheme}`,
-        check(
-          async (window) => {
-            await window.go();
-            await accessible(window);
-          },
-          { width, height: 900, scheme },
-        ),
-      ]),
-    ),
-  ),
 };

@@ -1,0 +1,57 @@
+// What leaves the page: CSV, JSON and PNG of every chart, and print.
+import assert from 'node:assert/strict';
+import { busiest, check } from './common.mjs';
+
+async function save(window, panel, what) {
+  const { page } = window;
+  await page.click(`[data-panel="${panel}"] .popover > button`);
+  return window.file(() => page.click(`[data-panel="${panel}"] .files button:has-text("${what}")`));
+}
+
+/** Width and height of a PNG. */
+function size(bytes) {
+  assert.equal(bytes.subarray(1, 4).toString(), 'PNG');
+  return [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+}
+
+export const checks = {
+  'a chart leaves as CSV, JSON and PNG, with the numbers of the API': check(async (window) => {
+    await window.go();
+    const rows = (await window.summary()).series.filter((one) => one.metric === 'change-lead-time');
+    const json = await save(window, 'change-lead-time-trend', 'JSON');
+    assert.equal(json.name, 'change-lead-time-trend.json');
+    assert.deepEqual(JSON.parse(json.bytes), rows);
+    const csv = (await save(window, 'change-lead-time-trend', 'CSV')).bytes.toString().trim().split('\r\n');
+    const [head, ...lines] = csv.map((line) => line.split(','));
+    assert.equal(lines.length, rows.length);
+    assert.deepEqual(lines.map((line) => line[head.indexOf('value')]), rows.map((one) => (one.value === null ? '' : String(one.value))));
+    const [width, height] = size((await save(window, 'change-lead-time-trend', 'PNG')).bytes);
+    assert.ok(width > 800 && height > 400, `${width} × ${height}`);
+  }),
+
+  'every panel with a chart has a table and three files': check(async (window) => {
+    const { page } = window;
+    for (const view of ['./', 'compare', `service?service=${await busiest(window.base)}`, 'quick-check', 'data-quality']) {
+      await window.go(view);
+      const panels = await page.$$eval('[data-panel]:has([data-chart])', (all) => all.map((one) => one.dataset.panel));
+      assert.ok(panels.length > 0, view);
+      for (const panel of panels) {
+        assert.equal(await page.locator(`[data-panel="${panel}"] > header [aria-pressed]`).count(), 1, `${view}: ${panel} has a table`);
+        await page.click(`[data-panel="${panel}"] .popover > button`);
+        assert.equal(await page.locator(`[data-panel="${panel}"] .files button`).count(), 3, `${view}: ${panel}`);
+        await page.keyboard.press('Escape');
+      }
+      size((await save(window, panels.at(-1), 'PNG')).bytes);
+    }
+  }),
+
+  'printed, every view is light and has no controls': check(async (window) => {
+    for (const view of ['compare', 'definitions', 'quick-check', 'data-quality']) {
+      await window.go(view);
+      await window.page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+      for (const controls of ['nav', '.filters', 'main select']) assert.equal(await window.page.locator(controls).first().isVisible(), false, `${view}: ${controls}`);
+      assert.equal(await window.page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(255, 255, 255)');
+      await window.page.emulateMedia({ media: 'screen' });
+    }
+  }),
+};

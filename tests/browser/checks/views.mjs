@@ -1,0 +1,240 @@
+// Each view by its address, and the numbers in it against the API's.
+import assert from 'node:assert/strict';
+import { shown } from '../page.mjs';
+import { busiest, check, METRICS, tabTo } from './common.mjs';
+
+const NAMES = ['Overview', 'Compare', 'Service', 'Definitions', 'Quick Check', 'Data quality', 'Sources'];
+
+/** `4.8 days` is `value`, within what rounding may move; a dash is unknown. */
+function says(text, value, what) {
+  const told = text.replaceAll('\u00a0', ' ').trim();
+  if (value === null || value === undefined) return assert.match(told, /^(–|Not enough data)/, what);
+  const [, number, unit = ''] = /^(-?[\d.,]+)\s*(\S*)/.exec(told) ?? [];
+  assert.ok(number, `${what}: ${told}`);
+  const seen = shown(number, unit);
+  assert.ok(Math.abs(seen.value - value) <= seen.slack, `${what}: shows ${told}, the API says ${value}`);
+}
+
+const headline = (one) => (one.metric === 'deployment-frequency' ? one.per_day : one.value);
+
+export const checks = {
+  'each view has an address, and back goes back': check(async (window) => {
+    const { page } = window;
+    await window.go();
+    for (const name of NAMES.slice(1)) {
+      await page.click(`nav a:text-is("${name}")`);
+      await window.settled();
+      assert.equal(await page.getAttribute(`nav a:text-is("${name}")`, 'aria-current'), 'page');
+      assert.match(await page.title(), new RegExp(`^(${name}|.*) · Dorado$`));
+      const [address, heading] = [page.url(), await page.innerText('h1')];
+      await page.reload();
+      await window.settled();
+      assert.deepEqual([page.url(), await page.innerText('h1')], [address, heading]);
+    }
+    for (const name of NAMES.slice(0, -1).reverse()) {
+      await page.goBack();
+      await window.settled();
+      assert.equal(await page.getAttribute(`nav a:text-is("${name}")`, 'aria-current'), 'page', `back to ${name}`);
+    }
+  }),
+
+  'an address that leads nowhere says where to go': check(async (window) => {
+    window.expected.push(/404/);
+    await window.go('nowhere?team=a');
+    assert.match(await window.page.innerText('main'), /no such page[^]*nowhere/i);
+    await window.page.click('main a:text-is("Compare")');
+    await window.settled();
+    assert.match(window.page.url(), /\/compare\?team=a$/, 'the filters stay');
+  }),
+
+  'what is asked stays from view to view, and what is of one view goes': check(async (window) => {
+    const { page } = window;
+    await window.go('compare?period=30d&tz=Europe%2FBerlin&metric=change-fail-rate&table=compare');
+    await page.click('nav a:text-is("Data quality")');
+    await window.settled();
+    assert.equal(window.search(), '?period=30d&tz=Europe%2FBerlin');
+  }),
+
+  'small multiples say what the API says, on one scale': check(async (window) => {
+    await window.go('compare');
+    const { page } = window;
+    const metrics = ['change-lead-time', 'change-fail-rate'];
+    for (const metric of metrics) {
+      await page.selectOption('main select >> nth=0', metric);
+      await window.settled();
+      await page.waitForFunction(() => document.querySelectorAll('[data-group] strong').length > 1);
+      const { data } = await window.said(`metrics/${metric}`, { bucket: 'all', group_by: 'team' });
+      const groups = await page.$$eval('[data-group]', (all) =>
+        all.map((one) => ({ name: one.dataset.group, value: one.querySelector('strong').textContent, ticks: [...one.querySelectorAll('svg g[aria-hidden] text')].map((text) => text.textContent).filter((text) => /%| d$| h$|min/.test(text)) })),
+      );
+      assert.ok(groups.length > 1);
+      assert.deepEqual(groups.map(({ name }) => name), groups.map(({ name }) => name).sort(), 'by name');
+      for (const { name, value, ticks } of groups) {
+        says(value, data.find(({ team }) => team === name).value, `${metric} of ${name}`);
+        assert.deepEqual(ticks, groups[0].ticks, `${metric}: the scale of ${name}`);
+      }
+    }
+  }),
+
+  'a group that was chosen is compared, and its points open its rows': check(async (window) => {
+    const service = await busiest(window.base);
+    await window.go(`compare?by=service&service=${service}`);
+    const { page } = window;
+    assert.deepEqual(await page.$$eval('[data-group]', (all) => all.map((one) => one.dataset.group)), [service]);
+    const { data } = await window.said('metrics/change-lead-time', { group_by: 'service', bucket: 'week' });
+    const one = data.filter(({ n }) => n > 0).at(-1);
+    await page.click(`[data-group] [data-at="${one.time.slice(0, 10)}"]`, { position: { x: 2, y: 40 } });
+    await window.explained();
+    assert.equal((await page.textContent('dialog [data-field="n"]')).replaceAll(',', ''), String(one.n));
+  }),
+
+  'the stages say what the API says': check(async (window) => {
+    await window.go();
+    await window.page.waitForSelector('[data-panel="lead-time-stages"]');
+    const { data } = await window.said('stages', { bucket: 'all' });
+    const told = await window.page.$$eval('[data-panel="lead-time-stages"] .value', (all) => all.map((one) => one.textContent));
+    assert.equal(told.length, 5);
+    data.forEach((stage, i) => says(told[i], stage.value, stage.stage));
+  }),
+
+  'teams are in order of their names, with the numbers of the API': check(async (window) => {
+    await window.go();
+    const { page } = window;
+    await page.waitForSelector('[data-panel="by-team"] tbody tr');
+    const { data } = await window.said('summary', { group_by: 'team' });
+    const rows = await page.$$eval('[data-panel="by-team"] tbody tr', (all) => all.map((one) => [...one.children].map((cell) => cell.innerText.split('\n')[0])));
+    const names = rows.map(([name]) => name);
+    assert.deepEqual(names, names.toSorted((a, b) => a.localeCompare(b, 'en')));
+    for (const [name, ...values] of rows) {
+      METRICS.forEach((metric, i) => says(values[i], headline(data.find((one) => one.metric === metric && (one.team ?? 'No team') === name)), `${metric} of ${name}`));
+    }
+  }),
+
+  'the timeline has every deployment, and one shows the changes that it shipped': check(async (window) => {
+    const service = await busiest(window.base);
+    await window.go(`service?service=${service}`);
+    const { page } = window;
+    await page.waitForSelector('[data-deployment]');
+    const { data } = await window.said('deployments');
+    const wanted = data.filter(({ tier, finished_at }) => tier === 'production' && finished_at);
+    assert.equal(await page.locator('[data-deployment]').count(), wanted.length);
+    const large = wanted.filter(({ status }) => status === 'success').sort((a, b) => b.n_changes - a.n_changes)[0];
+    await tabTo(page, '[data-deployment]', 60);
+    await page.keyboard.press('Home');
+    for (let i = 0; i < wanted.length; i += 1) {
+      if (await page.evaluate((id) => document.activeElement.dataset.deployment === id, large.deployment)) break;
+      await page.keyboard.press('ArrowRight');
+    }
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('[data-panel="shipped"] tbody tr');
+    await page.waitForFunction((n) => document.querySelectorAll('[data-panel="shipped"] tbody tr').length >= Math.min(n, 40), large.n_changes);
+    assert.equal(Number(await page.getAttribute('[data-panel="shipped"] table', 'aria-rowcount')) - 1, large.n_changes);
+    assert.match(window.search(), /deployment=/);
+    const failed = wanted.filter((one) => one.failed);
+    assert.equal(await page.locator('[data-panel="timeline"] .over .cross').count(), failed.length);
+  }),
+
+  'batches, waiting changes and the ladder say what the API says': check(async (window) => {
+    await window.go(`service?service=${await busiest(window.base)}`);
+    const { page } = window;
+    await page.waitForSelector('[data-panel="ladder"]');
+    await page.waitForSelector('[data-panel="unshipped"]');
+    await page.waitForSelector('[data-panel="batch-size"]');
+    const ladder = (await window.said('flow/ladder')).data;
+    const rungs = await page.$$eval('[data-panel="ladder"] li strong', (all) => all.map((one) => one.textContent));
+    ladder.forEach((rung, i) => says(rungs[i], rung.p50, `ladder of ${rung.environment}`));
+    const { meta } = await window.said('flow/unshipped');
+    if (meta.n) assert.match(await page.innerText('[data-panel="unshipped"]'), new RegExp(`${meta.n.toLocaleString('en-US')} wait`));
+    const batches = (await window.said('flow/batch-size')).data;
+    await page.click('[data-panel="batch-size"] [aria-pressed]');
+    const medians = await page.$$eval('[data-panel="batch-size"] tbody tr', (all) => all.map((one) => one.children[1].innerText));
+    batches.filter(({ value }) => value !== null).forEach(({ value }) => assert.ok(medians.some((text) => Math.abs(Number(text) - value) <= 0.5), `${value} among ${medians}`));
+  }),
+
+  'packs side by side say what the API says': check(async (window) => {
+    await window.go('definitions');
+    const { page } = window;
+    await page.waitForSelector('.packs input');
+    await window.page.waitForFunction(() => /\d/.test(document.querySelector('[data-panel="packs"] tbody')?.textContent ?? ''));
+    const { data, differences } = await window.said('definitions/compare');
+    const packs = (await window.said('definitions')).data.map(({ pack }) => pack);
+    assert.ok(['dora-2025', 'devlake', 'gitlab', 'fourkeys', 'datadog'].every((pack) => packs.includes(pack)), packs.join());
+    const rows = await page.$$eval('[data-panel="packs"] tbody tr', (all) => all.map((one) => [...one.querySelectorAll('td')].map((cell) => cell.innerText.split('\n')[0])));
+    METRICS.forEach((metric, i) => packs.forEach((pack, j) => says(rows[i][j], headline(data.find((one) => one.metric === metric && one.pack === pack)), `${metric} of ${pack}`)));
+    assert.ok(differences.length > 0);
+    assert.ok(await page.locator('[data-panel="differences"] tbody tr').count());
+    await page.click('.packs label >> nth=1');
+    await page.waitForFunction(() => /packs=/.test(location.search));
+    await window.settled();
+    assert.equal(await page.locator('[data-panel="packs"] thead th').count(), packs.length);
+  }),
+
+  'a parameter that is changed changes the answer at once, in every view': check(async (window) => {
+    await window.go('definitions');
+    const { page } = window;
+    await page.waitForSelector('[data-panel="parameters"]');
+    const before = await window.said('summary', { bucket: 'all' });
+    await page.fill('input[name="min_n"]', '100000');
+    await page.keyboard.press('Tab');
+    await page.waitForFunction(() => location.search.includes('min_n=100000'));
+    await window.settled();
+    const after = await window.said('summary', { bucket: 'all' });
+    assert.equal(after.meta.parameters.min_n, 100000);
+    assert.notDeepEqual(after.data.map((one) => one.enough_data), before.data.map((one) => one.enough_data));
+    await page.selectOption('[data-panel="parameters"] label:has-text("first deployment") select', 'all');
+    await page.waitForFunction(() => location.search.includes('first_deployment=all'));
+    await page.click('nav a:text-is("Overview")');
+    await window.settled();
+    assert.match(await page.innerText('.filters'), /min n 100000/);
+    assert.ok((await window.cards()).every((card) => /only \d|Not enough/.test(card.words)));
+    await page.click('.filters button:has-text("Usual definitions")');
+    await window.settled();
+    assert.equal(window.search(), '');
+  }),
+
+  'the Quick Check says what the API says, for the industry and year that are chosen': check(async (window) => {
+    await window.go('quick-check');
+    const { page } = window;
+    const told = async () => {
+      const { data, meta } = await window.said('quick-check');
+      const point = (score) => (score === null ? '–' : score.toFixed(1));
+      for (const one of data) assert.equal(await page.innerText(`[data-score="${one.metric}"] .number`), point(one.score), one.metric);
+      assert.match(await page.innerText('[data-field="Overall"]'), new RegExp(`^${point(meta.overall)}`));
+      return data.map((one) => one.industry_mean);
+    };
+    const all = await told();
+    await page.selectOption('main select >> nth=0', 'financial');
+    await page.waitForFunction(() => location.search.includes('industry=financial'));
+    await window.settled();
+    assert.notDeepEqual(await told(), all, 'another industry has another mean');
+    await page.selectOption('[data-panel="clusters"] select', '2019');
+    await page.waitForFunction(() => location.search.includes('year=2019'));
+    await page.waitForFunction(() => document.querySelector('[data-panel="clusters"] tbody td:nth-child(3)'));
+    const { data } = await window.said('clusters', { year: '2019' });
+    await page.waitForFunction((n) => document.querySelectorAll('[data-panel="clusters"] tbody .here').length === n, data.filter((one) => one.falls_in).length);
+    assert.equal(await page.locator('[data-panel="clusters"] option[value="2025"]').count(), 0, '2025 has no clusters');
+  }),
+
+  'each check of the data says what the API says': check(async (window) => {
+    await window.go('data-quality');
+    const { data } = await window.said('data-quality');
+    const shares = data.filter((one) => one.unit === 'ratio');
+    assert.ok(shares.length > 8);
+    for (const one of shares) says(await window.page.innerText(`[data-check="${one.check}"] strong`), one.value, one.check);
+    await window.go();
+    await window.page.waitForSelector('#missing-title');
+    assert.ok(await window.page.locator('article[data-metric] a[href*="data-quality"]').count(), 'cards say how good their data are');
+  }),
+
+  'sources and deliveries are those of the API': check(async (window) => {
+    await window.go('sources');
+    const { page } = window;
+    const { data } = await window.said('sources');
+    assert.equal(await page.locator('[data-panel="sources"] tbody tr').count(), data.length);
+    await page.waitForSelector('[data-panel="deliveries"]');
+    await page.selectOption('[data-panel="deliveries"] label:has-text("Outcome") select', 'rejected');
+    await page.waitForFunction(() => location.search.includes('outcome=rejected'));
+    const rejected = (await window.said('deliveries', { outcome: 'rejected' })).data;
+    assert.ok(rejected.every((one) => one.why_none));
+  }),
+};
