@@ -1,51 +1,24 @@
 // The API as the page uses it: shapes of the answers, and one function that asks. Addresses are relative
-// to the page, so that both can be served below a path.
+// to the page, so that both can be served below a path. The types of rows are those of docs/openapi.json.
 
-/** A row of a metric: fields are null where they are unknown. */
-export interface Row {
-  metric: string;
-  time?: string | null;
-  value: number | null;
-  n: number;
-  numerator?: number | null;
-  denominator?: number | null;
-  low?: number | null;
-  high?: number | null;
-  enough_data?: boolean;
-  [field: string]: unknown;
-}
+import type * as schema from './schema';
+
+/** A row as the API describes it: each key is there, and null where its value is unknown. */
+type Known<T> = Required<T>;
+
+/** What is measured in one bucket, or in the whole period. Panels name its fields. */
+export type Measured = Known<schema.MetricRow> & Record<string, unknown>;
+
+/** The same, of a named metric. */
+export type Row = Known<schema.SummaryRow> & Record<string, unknown>;
 
 /** A metric over the whole period, against the one before. */
-export interface Total extends Row {
-  title: string;
-  unit: string;
-  better: 'higher' | 'lower';
-  n_excluded?: number | null;
-  per_day?: number | null;
-  share_of_days?: number | null;
-  value_confirmed?: number | null;
-  n_open?: number | null;
-  p90?: number | null;
-  previous_value?: number | null;
-  previous_n?: number | null;
-  verdict?: 'better' | 'worse' | 'no_clear_change' | null;
-  shift?: number | null;
-  shift_low?: number | null;
-  shift_high?: number | null;
-  p_value?: number | null;
-}
+export type Total = Row;
 
-export interface Meta {
-  better?: 'higher' | 'lower';
-  pack?: string;
-  parameters?: Record<string, unknown>;
-  complete_through?: string | null;
-  from?: string;
-  to?: string;
-  next_cursor?: string | null;
+export type Meta = Omit<schema.Meta, 'unknown'> & {
   /** Names asked for that nobody has told, by parameter. */
-  unknown?: Record<string, string[]>;
-}
+  unknown?: Record<string, string[]> | null;
+};
 
 export interface Summary {
   data: Total[];
@@ -54,54 +27,21 @@ export interface Summary {
 }
 
 /** A row behind a number: a change or a deployment. */
-export interface Evidence {
-  service?: string | null;
-  url?: string | null;
-  included?: boolean;
-  excluded_reason?: string | null;
-  confidence?: string | null;
-  [field: string]: unknown;
-}
+export type Evidence = Known<schema.ExplainedRow> & Record<string, unknown>;
 
 export interface Explanation {
   data: Evidence[];
-  meta: Meta & {
-    metric: string;
-    title: string;
-    definition: string;
-    rule_notes?: string[];
-    value: number | null;
-    n: number;
-    numerator?: number | null;
-    denominator?: number | null;
-    excluded?: { reason: string; n: number }[];
-    api_call?: string;
-  };
+  meta: Known<schema.Explanation>;
 }
 
-export interface Service {
-  service: string;
-  repository?: string | null;
-  team?: string | null;
-  n_deployments?: number;
-  last_deployment_at?: string | null;
-}
-
-export interface Team {
-  team: string;
-  parent?: string | null;
-  n_services?: number;
-}
+export type Service = Known<schema.ServiceRow>;
+export type Team = Known<schema.TeamRow>;
+export type Deployment = Known<schema.DeploymentRow>;
+export type Incident = Known<schema.IncidentRow>;
+export type Stage = Known<schema.StageRow> & Record<string, unknown>;
 
 /** Who looks, and what they may. */
-export interface Session {
-  signed_in: boolean;
-  by: 'token' | 'session' | 'loopback' | null;
-  name: string | null;
-  scopes: string[];
-  may: { read: boolean; read_everything: boolean; ingest: boolean; administer: boolean };
-  meta?: undefined;
-}
+export type Session = schema.Session & { meta?: undefined };
 
 /** Rows of any kind, and what they are. */
 export interface Rows<T, M = object> {

@@ -1,6 +1,6 @@
 // What changed against the period before, in words, and how sure that is. No direction without evidence.
 
-import type { Total } from './api';
+import type { Measured, Total } from './api';
 import { text, write } from './format';
 import type { Format } from './panels';
 
@@ -22,15 +22,19 @@ const WORDS: Record<Format, [more: string, less: string]> = {
   rate: ['higher', 'lower'],
 };
 
-export function change(total: Total, field: string, format: Format): Change {
+/** `better` says which way is good: less, where nothing is said. */
+type Compared = Measured & { better?: unknown };
+
+export function change(total: Compared, field: string, format: Format): Change {
   const was = previous(total, field, format);
   if (!total.verdict) return { tone: 'unknown', arrow: '', text: 'Nothing to compare with', was };
   if (total.verdict === 'no_clear_change') return { tone: 'none', arrow: '', text: 'No clear change', was };
+  const tone = total.verdict === 'better' ? 'better' : 'worse';
   const rises = (total.verdict === 'better') === (total.better === 'higher');
   const [more, less] = WORDS[format];
   const size = difference(total, format, rises);
   return {
-    tone: total.verdict,
+    tone,
     arrow: rises ? '↑' : '↓',
     text: `${size}${size && ' '}${rises ? more : less}`,
     was,
@@ -38,7 +42,7 @@ export function change(total: Total, field: string, format: Format): Change {
 }
 
 /** How much, where both periods' values say the same as the verdict. */
-function difference(total: Total, format: Format, rises: boolean): string {
+function difference(total: Compared, format: Format, rises: boolean): string {
   const [now, then] = [total.value, total.previous_value];
   if (now === null || now === undefined || then === null || then === undefined) return '';
   const by = now - then;
@@ -50,7 +54,7 @@ function difference(total: Total, format: Format, rises: boolean): string {
   return `${percent < 10 ? percent.toFixed(1) : percent.toFixed(0)} %`;
 }
 
-function previous(total: Total, field: string, format: Format): string {
+function previous(total: Compared, field: string, format: Format): string {
   const then = total.previous_value;
   if (then === null || then === undefined) return '';
   if (field === 'value') return text(then, format);

@@ -1,48 +1,11 @@
 // The deployments and incidents of the period, as marks for charts. Deployments only where they can be told apart.
 
-import type { Rows } from './api';
+import type { Deployment, Incident, Rows } from './api';
 import { live } from './live.svelte';
 import { marks } from './marks';
 import { asking, type View } from './view.svelte';
 
 const MOST_DEPLOYMENTS = 300;
-
-export interface Deployment {
-  service: string;
-  deployment: string;
-  source: string;
-  version: string | null;
-  revision: string | null;
-  environment: string;
-  tier: string;
-  status: string;
-  title: string | null;
-  started_at: string | null;
-  finished_at: string | null;
-  n_changes: number | null;
-  n_incidents: number | null;
-  failed: boolean | null;
-  failure_rule: string | null;
-  confidence: string | null;
-  recovered_at: string | null;
-  rework: boolean | null;
-  rework_rule: string | null;
-  url: string | null;
-}
-
-export interface Incident {
-  service: string | null;
-  incident: string;
-  source: string;
-  title: string | null;
-  severity: string | null;
-  opened_at: string;
-  resolved_at: string | null;
-  deployment: string | null;
-  rule: string | null;
-  confidence: string | null;
-  url: string | null;
-}
 
 export class Events {
   #deployments;

@@ -1,13 +1,9 @@
 // The stages of lead time, in order. Their medians do not add up to the median of the whole, and nothing here says so.
 
-import type { Row, Rows, Total } from './api';
+import type { LeftOut } from './schema';
+import type { Rows, Stage } from './api';
 
-export interface Stage extends Total {
-  stage: string;
-  [group: string]: unknown;
-}
-
-export type Stages = Rows<Stage, { left_out?: { stage: string | null; reason: string; n: number }[] }>;
+export type Stages = Rows<Stage, { left_out: LeftOut[] }>;
 
 export const STAGES = ['coding', 'pickup', 'review', 'merge', 'deploy'];
 
@@ -41,6 +37,6 @@ export function segments(rows: Stage[], whole: number): Segment[] {
   });
 }
 
-export function length(rows: Row[]): number {
+export function length(rows: Stage[]): number {
   return rows.reduce((sum, { value }) => sum + (value ?? 0), 0);
 }
