@@ -2,14 +2,16 @@
 //! names the environment variable or the file that holds each.
 
 mod check;
+mod connection;
 mod sense;
 mod server;
 mod shape;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use dorado_ingest::{DeploymentKind, GithubOptions, Secret, SourceOptions};
+use dorado_ingest::{Source, events_source};
 use dorado_query::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,7 @@ use tracing::warn;
 
 pub(crate) use check::{Weight, check};
 pub(crate) use server::ServerConfig;
+pub(crate) use connection::{ConnectionConfig, schema};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -32,8 +35,9 @@ pub(crate) struct Config {
     pub(crate) server: ServerConfig,
     /// Limits of the API.
     pub(crate) limits: LimitsConfig,
-    /// GitHub, where it is connected.
-    pub(crate) github: Option<GithubConfig>,
+    /// Tools that are connected.
+    #[serde(rename = "connection")]
+    pub(crate) connections: Vec<ConnectionConfig>,
     /// Services, and where their deployments and changes come from.
     #[serde(rename = "service")]
     pub(crate) services: Vec<ServiceEntry>,
@@ -55,57 +59,6 @@ pub(crate) struct LimitsConfig {
     pub(crate) body_bytes: Option<usize>,
     /// Bytes of a body once expanded. Default: 20 MiB.
     pub(crate) expanded_bytes: Option<usize>,
-}
-
-/// How GitHub is connected.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct GithubConfig {
-    /// Where the webhook's secrets are; several while one replaces another.
-    pub(crate) secrets: Vec<SecretPlace>,
-    /// Labels that make an issue an incident. Default: `incident`.
-    pub(crate) incident_labels: Vec<String>,
-    /// What counts as a deployment. Default: GitHub's deployments.
-    pub(crate) deployments: Vec<DeploymentsFrom>,
-}
-
-/// Where a secret is.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum SecretPlace {
-    /// In this environment variable.
-    Env(String),
-    /// In this file; a line break at its end is not part of it.
-    File(PathBuf),
-}
-
-/// One of the ways in which deployments show at GitHub.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum DeploymentsFrom {
-    /// GitHub's deployments and their statuses.
-    Deployments {},
-    /// Published releases.
-    Releases {
-        /// Environment that they reach.
-        #[serde(default = "production")]
-        environment: String,
-        /// Whether pre-releases count too.
-        #[serde(default)]
-        prereleases: bool,
-    },
-    /// Finished runs of a workflow.
-    Workflow {
-        /// The workflow's name, or its file's, as `deploy.yml`.
-        name: String,
-        /// Environment that it deploys to.
-        #[serde(default = "production")]
-        environment: String,
-    },
-}
-
-fn production() -> String {
-    "production".to_owned()
 }
 
 /// Where the configuration is looked for when no file is named.
@@ -165,9 +118,14 @@ impl Config {
         limits
     }
 
-    /// What the sources need to know.
-    pub(crate) fn sources(&self) -> SourceOptions {
-        SourceOptions { github: self.github.as_ref().map(GithubConfig::options) }
+    /// The sources: neutral events, and the tools that are connected.
+    pub(crate) fn sources(&self) -> Result<Vec<Arc<dyn Source>>> {
+        let mut sources = vec![events_source()];
+        for configured in &self.connections {
+            let connected = configured.connect();
+            sources.push(connected.with_context(|| format!("cannot connect `{}`", configured.label()))?);
+        }
+        Ok(sources)
     }
 
     /// The data directory or address: flag or environment, else configured, else the default.
@@ -189,46 +147,6 @@ impl Config {
                 Err(_) => bail!("`listen` is `{text}`: expected an address and port, as 127.0.0.1:8080"),
             },
             (None, None) => Ok(std::net::SocketAddr::from(([127, 0, 0, 1], 8080))),
-        }
-    }
-}
-
-impl GithubConfig {
-    fn options(&self) -> GithubOptions {
-        let defaults = GithubOptions::default();
-        let or_default =
-            |given: Vec<DeploymentKind>| if given.is_empty() { defaults.deployments.clone() } else { given };
-        GithubOptions {
-            secrets: self.secrets.iter().map(SecretPlace::secret).collect(),
-            deployments: or_default(self.deployments.iter().map(DeploymentsFrom::kind).collect()),
-            incident_labels: if self.incident_labels.is_empty() {
-                defaults.incident_labels
-            } else {
-                self.incident_labels.clone()
-            },
-            backfill: None,
-        }
-    }
-}
-
-impl SecretPlace {
-    fn secret(&self) -> Secret {
-        match self.clone() {
-            Self::Env(name) => Secret::read_by(move || Some(std::env::var(&name).ok()?.into_bytes())),
-            Self::File(path) => Secret::read_by(move || {
-                let text = std::fs::read_to_string(&path).ok()?;
-                Some(text.trim_end_matches(['\r', '\n']).as_bytes().to_vec())
-            }),
-        }
-    }
-}
-
-impl DeploymentsFrom {
-    fn kind(&self) -> DeploymentKind {
-        match self.clone() {
-            Self::Deployments {} => DeploymentKind::Deployments,
-            Self::Releases { environment, prereleases } => DeploymentKind::Releases { environment, prereleases },
-            Self::Workflow { name, environment } => DeploymentKind::Workflow { name, environment },
         }
     }
 }

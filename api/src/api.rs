@@ -109,9 +109,9 @@ impl Api {
         now.duration_trunc(TimeDelta::minutes(1)).map_or(now, |minute| minute + TimeDelta::minutes(1))
     }
 
-    /// The source that takes webhooks under this name.
-    pub(crate) fn source(&self, name: &str) -> Option<&Arc<dyn Source>> {
-        self.0.app.sources.iter().find(|s| s.name() == name)
+    /// The sources that are connected.
+    pub(crate) fn sources(&self) -> &[Arc<dyn Source>] {
+        &self.0.app.sources
     }
 
     /// Answers a question in the format that is wanted; 304 where the caller has the answer already.

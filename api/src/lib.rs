@@ -12,6 +12,7 @@ mod problem;
 mod router;
 mod routes;
 mod server;
+mod taking;
 mod telemetry;
 #[cfg(test)]
 mod tests;

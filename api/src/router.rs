@@ -33,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(sources::sources))
         .routes(routes!(events::events))
         .routes(routes!(events::schema))
+        .routes(routes!(webhooks::webhook_of_any))
         .routes(routes!(webhooks::webhook))
         .routes(routes!(webhooks::webhook_of_connection))
         .routes(routes!(session::who, session::sign_in, session::sign_out))

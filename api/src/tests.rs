@@ -15,7 +15,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use dorado_ingest::{GithubOptions, Secret, Source, SourceOptions, all};
+use dorado_ingest::{Connection, Kind, Secret, Source, events_source, source_name};
 use dorado_lake::{Batch, Instant, Lake, Register, Settled};
 use dorado_query::{Catalog, Engine};
 use http::{HeaderMap, Request, StatusCode};
@@ -26,6 +26,8 @@ use crate::access::Peer;
 use crate::{Access, App, Limits, router};
 
 const SECRET: &str = "a secret of this test";
+/// That of the connection `main`.
+const ANOTHER_SECRET: &str = "another secret of this test";
 
 fn now() -> Instant {
     DateTime::parse_from_rfc3339("2026-11-01T12:00:30Z").expect("a valid instant").with_timezone(&Utc)
@@ -64,8 +66,12 @@ impl Bench {
     async fn app(limits: Limits) -> App {
         let lake = Lake::open("memory://").await.expect("a lake in memory opens");
         let engine = Engine::open(lake, Catalog::default()).await.expect("an engine opens");
-        let github = GithubOptions { secrets: vec![Secret::value(SECRET)], ..GithubOptions::default() };
-        let sources = all(SourceOptions { github: Some(github) });
+        let github = Kind::of("github").expect("a kind that there is");
+        let connect = |name: &str, secret: &str| {
+            let (name, secrets) = (name.to_owned(), vec![Secret::value(secret)]);
+            (github.connect)(Connection { name, secrets, ..Connection::default() }).expect("options that are right")
+        };
+        let sources = vec![events_source(), connect("", SECRET), connect("main", ANOTHER_SECRET)];
         let queries = tokio::runtime::Handle::current();
         let access = Access::local(Arc::new(Register::in_memory().expect("a register in memory opens")));
         App { engine, sources, limits, access, now, started_at: now(), queries }
@@ -88,7 +94,7 @@ impl Bench {
         let lake = self.engine.lake();
         let mut batch = Batch::default();
         for (arrival, delivery) in lake.waiting(1000).await.expect("the inbox reads") {
-            let source = self.sources.iter().find(|s| s.name() == delivery.source).expect("a known source");
+            let source = self.sources.iter().find(|s| source_name(s.as_ref()) == delivery.source_name()).expect("a known source");
             let outcome = source.translate(&delivery).map_err(|error| error.to_string());
             batch.deliveries.push(Settled { arrival, delivery, outcome });
         }

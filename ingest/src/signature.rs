@@ -3,8 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chrono::{DateTime, TimeDelta};
+use dorado_lake::Delivery;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256, Sha512};
+use subtle::ConstantTimeEq as _;
+
+use crate::source::Error;
+
+/// How far the time of a signature may lie from the time of arrival, as Standard Webhooks recommends.
+const OLDEST_SIGNATURE: TimeDelta = TimeDelta::minutes(5);
 
 /// A secret shared with a tool. It is read at each use, so that a changed one needs no restart, and it may be
 /// unreadable. Never printed.
@@ -32,6 +42,12 @@ impl Secret {
     pub(crate) fn read(&self) -> Option<Vec<u8>> {
         (self.0)().filter(|secret| !secret.is_empty())
     }
+
+    /// It as a text, for a header; without the line break at its end.
+    pub(crate) fn text(&self) -> Option<String> {
+        let text = String::from_utf8(self.read()?).ok()?.trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -42,7 +58,7 @@ impl fmt::Debug for Secret {
 
 /// What came of checking a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Checked {
+pub enum Checked {
     /// One of the secrets signed this.
     Signed,
     /// None did; one that could not be read might have.
@@ -51,21 +67,98 @@ pub(crate) enum Checked {
     Forged,
 }
 
-/// Whether `signature`, in hexadecimal, is the HMAC-SHA256 of `body` under any of `secrets`: several are live while
-/// one replaces another.
-pub(crate) fn check_hmac_sha256(secrets: &[Secret], body: &[u8], signature: &str) -> Checked {
-    let Ok(signature) = hex::decode(signature) else {
-        return Checked::Forged;
-    };
+impl Checked {
+    /// As [`Source::authenticate`](crate::Source::authenticate) answers.
+    ///
+    /// # Errors
+    /// [`Error::Forged`] or [`Error::Unreadable`].
+    pub fn of(self, delivery: &Delivery) -> Result<(), Error> {
+        match self {
+            Self::Signed => Ok(()),
+            Self::Unknown => Err(Error::Unreadable { source_name: delivery.source_name() }),
+            Self::Forged => Err(Error::Forged { source_name: delivery.source_name() }),
+        }
+    }
+}
+
+/// Whether one of `secrets` passes: several are live while one replaces another.
+fn any(secrets: &[Secret], passes: impl Fn(&[u8]) -> bool) -> Checked {
     let mut checked = Checked::Forged;
     for secret in secrets {
         match secret.read() {
-            Some(secret) if hmac_sha256(&secret, body).verify_slice(&signature).is_ok() => return Checked::Signed,
+            Some(secret) if passes(&secret) => return Checked::Signed,
             Some(_) => {}
             None => checked = Checked::Unknown,
         }
     }
     checked
+}
+
+/// Whether `signature`, in hexadecimal, is the HMAC-SHA256 of `body` under any of `secrets`.
+pub fn check_hmac_sha256(secrets: &[Secret], body: &[u8], signature: &str) -> Checked {
+    let Ok(signature) = hex::decode(signature) else { return Checked::Forged };
+    any(secrets, |secret| hmac_sha256(secret, body).verify_slice(&signature).is_ok())
+}
+
+/// Whether `signature`, in hexadecimal, is the HMAC-SHA512 of `body` under any of `secrets`.
+pub fn check_hmac_sha512(secrets: &[Secret], body: &[u8], signature: &str) -> Checked {
+    let Ok(signature) = hex::decode(signature) else { return Checked::Forged };
+    any(secrets, |secret| {
+        let mut mac = Hmac::<Sha512>::new_from_slice(secret).expect("a key of any length is taken");
+        mac.update(body);
+        mac.verify_slice(&signature).is_ok()
+    })
+}
+
+/// Whether a delivery is signed as standardwebhooks.com says: `webhook-signature` lists `v1,BASE64` of the
+/// HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}`; a secret is `whsec_BASE64`. What was signed long before
+/// it arrived is a replay, and forged.
+pub fn check_standard_webhooks(secrets: &[Secret], delivery: &Delivery) -> Checked {
+    let header = |name: &str| delivery.header(&format!("webhook-{name}")).or_else(|| delivery.header(&format!("svix-{name}")));
+    let (Some(id), Some(timestamp), Some(signatures)) = (header("id"), header("timestamp"), header("signature")) else {
+        return Checked::Forged;
+    };
+    let signed_at = timestamp.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    if signed_at.is_none_or(|at| (delivery.received_at - at).abs() > OLDEST_SIGNATURE) {
+        return Checked::Forged;
+    }
+    let message = [id.as_bytes(), b".", timestamp.as_bytes(), b".", &delivery.body].concat();
+    let given: Vec<Vec<u8>> = signatures
+        .split_whitespace()
+        .filter_map(|signature| BASE64.decode(signature.strip_prefix("v1,")?).ok())
+        .collect();
+    any(secrets, |secret| {
+        let key = secret.trim_ascii().strip_prefix(b"whsec_").and_then(|key| BASE64.decode(key).ok());
+        let key = key.as_deref().unwrap_or(secret);
+        given.iter().any(|signature| hmac_sha256(key, &message).verify_slice(signature).is_ok())
+    })
+}
+
+/// Whether a delivery brings one of `secrets` itself, for tools that cannot sign: as `Authorization: Bearer`, as the
+/// password of `Authorization: Basic`, as `X-Dorado-Token`, or as the parameter `token` of the URL.
+pub fn check_token(secrets: &[Secret], delivery: &Delivery) -> Checked {
+    let given = delivery.header("x-dorado-token").map(str::to_owned).or_else(|| {
+        let (scheme, value) = delivery.header("authorization")?.split_once(' ')?;
+        match scheme.to_ascii_lowercase().as_str() {
+            "bearer" => Some(value.trim().to_owned()),
+            "basic" => {
+                let text = String::from_utf8(BASE64.decode(value.trim()).ok()?).ok()?;
+                Some(text.split_once(':')?.1.to_owned())
+            }
+            _ => None,
+        }
+    });
+    match given {
+        Some(given) => check_same(secrets, &given),
+        None => Checked::Forged,
+    }
+}
+
+/// Whether `given` is one of `secrets`.
+pub fn check_same(secrets: &[Secret], given: &str) -> Checked {
+    // Digests are of one length: how long a secret is cannot be timed.
+    let given = Sha256::digest(given.as_bytes());
+    any(secrets, |secret| bool::from(Sha256::digest(secret.trim_ascii()).as_slice().ct_eq(given.as_slice())))
 }
 
 /// The HMAC-SHA256 of `body` in hexadecimal, as a sender writes it.
@@ -122,6 +215,76 @@ mod tests {
         assert_eq!(check(&[Secret::unreadable()], SIGNATURE), Checked::Unknown);
         let by_empty = sign_hmac_sha256(b"", BODY);
         assert_eq!(check(&[Secret::value("")], &by_empty), Checked::Unknown);
+    }
+
+    #[test]
+    fn a_sha512_signature_is_checked_over_the_body() {
+        // printf 'Hello, World!' | openssl dgst -sha512 -hmac "It's a Secret to Everybody"
+        let right = "11ed355a617e98134e842012a7944ccf59c10256cb182357bd7e3a42013ff07c376f8c14cf5cc1923da20b51d64256b2fb8ebbf100aa67a61326f61fea8111bc";
+        let secrets = [Secret::value("other"), Secret::value(SECRET)];
+        assert_eq!(check_hmac_sha512(&secrets, BODY, right), Checked::Signed);
+        assert_eq!(check_hmac_sha512(&secrets, b"Hello, World?", right), Checked::Forged);
+        assert_eq!(check_hmac_sha512(&secrets, BODY, SIGNATURE), Checked::Forged);
+        assert_eq!(check_hmac_sha512(&[Secret::unreadable()], BODY, right), Checked::Unknown);
+    }
+
+    fn delivery(headers: &[(&str, &str)], body: &'static [u8], seconds: i64) -> Delivery {
+        Delivery {
+            source: "x".to_owned(),
+            connection: String::new(),
+            id: "1".to_owned(),
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            body: body.into(),
+            received_at: DateTime::from_timestamp(seconds, 0).unwrap_or_default(),
+        }
+    }
+
+    /// The example that the specification of Standard Webhooks prints.
+    #[test]
+    fn the_vector_of_standard_webhooks_is_signed_and_no_other() {
+        let secrets = [Secret::value("whsec_b3RoZXI="), Secret::value("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")];
+        let right = "v1,bm9ldHUjKzFob2VudXRob2VodWUzMjRvdWVvdW9ldQo= v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        let check = |signature: &str, body: &'static [u8], seconds: i64| {
+            let headers = [
+                ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
+                ("webhook-timestamp", "1614265330"),
+                ("webhook-signature", signature),
+            ];
+            check_standard_webhooks(&secrets, &delivery(&headers, body, seconds))
+        };
+        let body = br#"{"test": 2432232314}"#;
+        assert_eq!(check(right, body, 1_614_265_330), Checked::Signed);
+        assert_eq!(check(right, body, 1_614_265_330 + 299), Checked::Signed);
+        assert_eq!(check(right, body, 1_614_265_330 + 301), Checked::Forged, "a replay");
+        assert_eq!(check(right, b"{}", 1_614_265_330), Checked::Forged);
+        assert_eq!(check(&right.replace("v1", "v1a"), body, 1_614_265_330), Checked::Forged);
+        assert_eq!(check("", body, 1_614_265_330), Checked::Forged);
+    }
+
+    #[test]
+    fn a_token_is_taken_wherever_a_tool_can_put_it_and_nothing_but_it() {
+        let check = |secrets: &[Secret], name: &str, value: &str| check_token(secrets, &delivery(&[(name, value)], b"", 0));
+        let secrets = [Secret::value("next"), Secret::value("open sesame\n")];
+        for (name, value) in [
+            ("authorization", "Bearer open sesame"),
+            ("authorization", "bearer next"),
+            ("authorization", "Basic ZG9yYWRvOm9wZW4gc2VzYW1l"),
+            ("x-dorado-token", "open sesame"),
+        ] {
+            assert_eq!(check(&secrets, name, value), Checked::Signed, "{name}: {value}");
+        }
+        for (name, value) in [
+            ("authorization", "Bearer "),
+            ("authorization", "open sesame"),
+            ("authorization", "Bearer open sesam"),
+            ("authorization", "Basic b3BlbiBzZXNhbWU="),
+            ("x-dorado-token", ""),
+            ("x-token", "open sesame"),
+        ] {
+            assert_eq!(check(&secrets, name, value), Checked::Forged, "{name}: {value}");
+        }
+        assert_eq!(check(&[], "x-dorado-token", ""), Checked::Forged);
+        assert_eq!(check(&[Secret::unreadable()], "x-dorado-token", "a"), Checked::Unknown);
     }
 
     #[test]

@@ -294,6 +294,28 @@ pub struct Stamped<T> {
 }
 
 impl Fact {
+    /// What kind of record it is a version of, in the singular.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Change(_) => "change",
+            Self::PullRequest(_) => "pull_request",
+            Self::Deployment(_) => "deployment",
+            Self::Incident(_) => "incident",
+            Self::Override(_) => "override",
+        }
+    }
+
+    /// The record's id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Change(fact) => &fact.id,
+            Self::PullRequest(fact) => &fact.id,
+            Self::Deployment(fact) => &fact.id,
+            Self::Incident(fact) => &fact.id,
+            Self::Override(fact) => &fact.id,
+        }
+    }
+
     /// The table that holds this kind: `changes`, `pull_requests`, `deployments`, `incidents`, `overrides`.
     pub fn table(&self) -> &'static str {
         match self {

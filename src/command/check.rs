@@ -8,12 +8,12 @@ use anyhow::{Context as _, Result};
 use super::output::deliver;
 use super::words::counted;
 use crate::cli::CheckArgs;
-use crate::config::{Config, Weight, check};
+use crate::config::{self, Config, ConnectionConfig, Weight, check};
 
 /// Checks the file that is named, else the one that is found.
 pub(crate) fn run(args: &CheckArgs, config_file: Option<&Path>) -> Result<ExitCode> {
     if args.schema {
-        deliver(&(serde_json::to_string_pretty(&schemars::schema_for!(Config))? + "\n"), None)?;
+        deliver(&(serde_json::to_string_pretty(&config::schema())? + "\n"), None)?;
         return Ok(ExitCode::SUCCESS);
     }
     let data = std::env::var("DORADO_DATA").unwrap_or_else(|_| Config::default().data(None));
@@ -44,8 +44,8 @@ fn summary(config: &Config) -> String {
     let services: Vec<&str> = config.services.iter().map(|s| s.name.as_str()).collect();
     let teams: Vec<&str> = config.teams.iter().map(|t| t.name.as_str()).collect();
     let environments: Vec<&str> = config.environments.iter().map(|e| e.name.as_str()).collect();
-    let connected = dorado_ingest::all(config.sources());
-    let sources: Vec<&str> = connected.iter().map(|source| source.name()).chain(["git"]).collect();
+    let connected: Vec<String> = config.connections.iter().map(ConnectionConfig::label).collect();
+    let sources: Vec<&str> = ["events", "git"].into_iter().chain(connected.iter().map(String::as_str)).collect();
     let lines = [("service", services), ("team", teams), ("environment", environments), ("source", sources)];
     let told = lines.map(|(kind, names)| format!("  {}{}\n", counted(names.len() as i64, kind), listed(names)));
     format!("{}  data in {}", told.concat(), config.data(None))

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use dorado_query::{Better, METRICS, PACKS, STAGES};
 
-use crate::config::Config;
+use crate::config;
 use crate::telemetry::say;
 
 /// Writes or checks the files below `root`.
@@ -36,7 +36,7 @@ fn files() -> Result<Vec<(&'static str, String)>> {
         ("METRICS.md", metrics()),
         ("docs/openapi.json", json(&dorado_api::openapi())?),
         ("docs/events.schema.json", json(&dorado_ingest::events::schema())?),
-        ("docs/dorado.schema.json", json(&serde_json::to_value(schemars::schema_for!(Config))?)?),
+        ("docs/dorado.schema.json", json(&config::schema())?),
     ])
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn serve(
     let access = config.server.access(address, Arc::new(register))?;
     tell_of_start(&access, address, config)?;
     let scheme = if access.tls.is_some() { "https" } else { "http" };
-    let sources = dorado_ingest::all(config.sources());
+    let sources = config.sources()?;
     let (stop, stopped) = watch::channel(false);
     let pipeline = work.spawn(pipeline::run(engine.clone(), sources.clone(), Utc::now, stopped));
     let app = App {

@@ -67,8 +67,13 @@ pub(crate) fn check(text: &str) -> (Vec<Mistake>, Option<Config>) {
     if mistakes.iter().any(|m| m.weight == Weight::Error) {
         return (mistakes, None);
     }
-    match toml::from_str(text) {
-        Ok(config) => (mistakes, Some(config)),
+    match toml::from_str::<Config>(text) {
+        Ok(config) => {
+            sense::connecting(table.get_ref(), &config.connections, &mut mistakes);
+            mistakes.sort();
+            let config = mistakes.iter().all(|m| m.weight == Weight::Warning).then_some(config);
+            (mistakes, config)
+        }
         Err(error) => {
             mistakes.push(syntax(&error));
             (mistakes, None)
@@ -123,7 +128,7 @@ mod tests {
         let text = "data = 'here'\n[[team]]\nname = 'a'\n[[team]]\nname = 'b'\nparent = 'a'\n\
                     [[service]]\nname = 's'\nteam = 'b'\nrework = { prefixes = ['fix/'] }\n\
                     [[environment]]\nname = 'blue'\ntier = 'production'\n\
-                    [github]\nsecrets = [{ file = '/dev/null' }]\ndeployments = [{ deployments = {} }, { releases = {} }]\n";
+                    [[connection]]\nsource = 'github'\nsecrets = [{ file = '/dev/null' }]\ndeployments = [{ deployments = {} }, { releases = {} }]\n";
         let (mistakes, config) = check(text);
         assert_eq!(mistakes, []);
         assert_eq!(config.unwrap().services[0].team.as_deref(), Some("b"));
@@ -135,7 +140,7 @@ mod tests {
         for (text, expected) in [
             ("data = \n", "1:8: error: "),
             ("lisen = 'x'\n", "1:1: error: `lisen` is not a key here; did you mean `listen`?"),
-            ("\nzzz = 1", "2:1: error: `zzz` is not a key here; it takes data, environment, github, "),
+            ("\nzzz = 1", "2:1: error: `zzz` is not a key here; it takes connection, data, environment, "),
             ("data = 3\n", "1:8: error: `data` is an integer; expected a string"),
             ("[server]\ntrusted_proxies = ['proxy']", "2:20: error: `server.trusted_proxies` has `proxy`: expected "),
             ("[server]\ntls_key = 'k'", "2:11: error: `server.tls_key` needs `server.tls_cert`; set both"),
@@ -148,7 +153,25 @@ mod tests {
                 "[[environment]]\nname = 'x'\ntier = 'prodution'",
                 "3:8: error: `environment.tier` is `prodution`; did you mean `production`?",
             ),
-            ("[github]\nsecrets = [{ evn = 'X' }]", "2:14: error: `evn` is not a key here; did you mean `env`?"),
+            (
+                "[[connection]]\nsource = 'github'\nsecrets = [{ evn = 'X' }]",
+                "3:14: error: `evn` is not a key here; did you mean `env`?",
+            ),
+            ("[[connection]]\nsource = 'githbu'", "2:10: error: `connection.source` is `githbu`; did you mean `github`?"),
+            ("[[connection]]\nsecrets = []", "1:1: error: `connection` has no `source`; expected one of "),
+            (
+                "[[connection]]\nsource = 'github'\nsecrets = [{ file = '/dev/null' }]\nincident_lables = []",
+                "4:1: error: `incident_lables` is not a key here; did you mean `incident_labels`?",
+            ),
+            (
+                "[[connection]]\nsource = 'github'\nsecrets = [{ file = '/dev/null' }]\nnetworks = ['inside']",
+                "4:12: error: the connection `github` cannot be made: `networks`; `inside` is no network; ",
+            ),
+            (
+                "[[connection]]\nsource = 'github'\nsecrets = [{ file = '/dev/null' }]\n\
+                 [[connection]]\nsource = 'github'\nsecrets = [{ file = '/dev/null' }]",
+                "4:1: error: a second connection to `github` is called ``; ",
+            ),
             ("[[service]]\nname = ' '", "2:8: error: a name of a service is empty; "),
             ("[[service]]\nname = 'a'\n[[service]]\nname = 'a'", "4:8: error: a second service is called `a`; "),
             (
@@ -178,16 +201,16 @@ mod tests {
                 "1:10: error: `listen` is `localhost`; expected an address and port, as 127.0.0.1:8080",
             ),
             (
-                "[github]\nincident_labels = ['x']",
-                "1:1: error: [github] names no secret, so that every delivery would be refused; ",
+                "[[connection]]\nsource = 'github'\nincident_labels = ['x']",
+                "1:1: error: the connection `github` cannot be made: `secrets`; neither a secret nor a token ",
             ),
             (
-                "[github]\nsecrets = [{ env = 'DORADO_NO_SUCH_VARIABLE' }]",
-                "2:20: warning: the environment variable `DORADO_NO_SUCH_VARIABLE` is not set; ",
+                "[[connection]]\nsource = 'github'\nsecrets = [{ env = 'DORADO_NO_SUCH_VARIABLE' }]",
+                "3:20: warning: the environment variable `DORADO_NO_SUCH_VARIABLE` is not set; ",
             ),
             (
-                "[github]\nsecrets = [{ file = '/no/such/file' }]",
-                "2:21: warning: the file `/no/such/file` cannot be read; ",
+                "[[connection]]\nsource = 'github'\nsecrets = [{ file = '/no/such/file' }]",
+                "3:21: warning: the file `/no/such/file` cannot be read; ",
             ),
             ("[rework]\nprefixes = ['']", "2:13: error: an empty prefix makes every deployment rework; "),
         ] {

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check::{Mistake, nearest};
+use super::connection::ConnectionConfig;
 use super::server;
 
 /// A text and where it stands.
@@ -32,9 +33,7 @@ pub(super) fn check(table: &DeTable<'_>, mistakes: &mut Vec<Mistake>) {
     if let Some(server) = root.entry("server") {
         access(&server, mistakes);
     }
-    if let Some(github) = root.entry("github") {
-        secrets(&github, mistakes);
-    }
+    connections(&root.entries("connection"), mistakes);
 }
 
 /// A table and where it stands.
@@ -201,29 +200,48 @@ fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| folder.is_empty() || rest.is_empty() || rest.starts_with('/'))
 }
 
-fn secrets(github: &Entry<'_>, mistakes: &mut Vec<Mistake>) {
-    let secrets = github.table.get("secrets").and_then(|value| value.get_ref().as_array());
-    if secrets.is_none_or(|secrets| secrets.is_empty())
-        && github.table.get("secrets").is_none_or(|v| v.get_ref().is_array())
-    {
-        let wrong = "[github] names no secret, so that every delivery would be refused";
-        let right = "add secrets = [{ env = \"GITHUB_WEBHOOK_SECRET\" }]";
-        mistakes.push(Mistake::error(github.at, wrong, right));
+/// Connections that are there twice, or whose secrets are not there.
+fn connections(connections: &[Entry<'_>], mistakes: &mut Vec<Mistake>) {
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for connection in connections {
+        let text = |key: &str| connection.text(key).map_or("", |(text, _)| text);
+        let label = (text("source"), text("name"));
+        if seen.contains(&label) {
+            let wrong = format!("a second connection to `{}` is called `{}`", label.0, label.1);
+            mistakes.push(Mistake::error(connection.at, wrong, "give each of one source a `name` of its own"));
+        }
+        seen.push(label);
+        let places = connection.entries("secrets").into_iter();
+        for place in places.chain(connection.entry("token")).chain(connection.entry("certificates")) {
+            secret(&place, mistakes);
+        }
     }
-    for place in github.entries("secrets") {
-        if let Some((name, at)) = place.text("env")
-            && !std::env::var(name).is_ok_and(|secret| !secret.is_empty())
-        {
-            let wrong = format!("the environment variable `{name}` is not set");
-            mistakes.push(Mistake::warning(at, wrong, "deliveries signed with it are refused until it is"));
+}
+
+/// Adds what their kinds refuse of connections that can be read.
+pub(super) fn connecting(table: &DeTable<'_>, configured: &[ConnectionConfig], mistakes: &mut Vec<Mistake>) {
+    let root = Entry { table, at: 0 };
+    for (connection, configured) in root.entries("connection").iter().zip(configured) {
+        if let Err(wrong) = configured.connect() {
+            let at = connection.table.get(wrong.option.as_str()).map_or(connection.at, |value| value.span().start);
+            let sentence = format!("the connection `{}` cannot be made: `{}`", configured.label(), wrong.option);
+            mistakes.push(Mistake::error(at, sentence, wrong.problem));
         }
-        if let Some((path, at)) = place.text("file")
-            && let Err(error) = std::fs::File::open(path)
-        {
-            let wrong = format!("the file `{path}` cannot be read");
-            let right = format!("deliveries signed with what is in it are refused until it can ({error})");
-            mistakes.push(Mistake::warning(at, wrong, right));
-        }
+    }
+}
+
+fn secret(place: &Entry<'_>, mistakes: &mut Vec<Mistake>) {
+    let right = "what needs it is refused until it is";
+    if let Some((name, at)) = place.text("env")
+        && !std::env::var(name).is_ok_and(|secret| !secret.is_empty())
+    {
+        mistakes.push(Mistake::warning(at, format!("the environment variable `{name}` is not set"), right));
+    }
+    if let Some((path, at)) = place.text("file")
+        && let Err(error) = std::fs::File::open(path)
+    {
+        let wrong = format!("the file `{path}` cannot be read");
+        mistakes.push(Mistake::warning(at, wrong, format!("{right} ({error})")));
     }
 }
 

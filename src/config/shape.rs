@@ -5,12 +5,11 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Config;
 use super::check::{Mistake, nearest};
 
 /// Adds every key that is unknown or missing, and every value of a wrong type.
 pub(super) fn check(table: &DeTable<'_>, mistakes: &mut Vec<Mistake>) {
-    let root = schemars::schema_for!(Config).to_value();
+    let root = super::schema();
     let mut shape = Shape { root: &root, mistakes };
     shape.table(table, 0, &root, "");
 }
@@ -27,6 +26,7 @@ impl<'a> Shape<'a> {
         if let Some(choices) = alternatives(schema) {
             let choices: Vec<&Value> = choices.into_iter().map(|choice| self.resolved(choice)).collect();
             match &choices[..] {
+                choices if choices.iter().all(|choice| tag(choice).is_some()) => self.tagged(value, choices, path),
                 [only] => self.value(value, only, path),
                 _ => self.one_of(value, &choices, path),
             }
@@ -82,6 +82,26 @@ impl<'a> Shape<'a> {
                 self.wrong(at, format!("`{path}` has no `{name}`"), "it must have one".to_owned());
             }
         }
+    }
+
+    /// A table of one kind of several, told by its key `source`.
+    fn tagged(&mut self, value: &Spanned<DeValue<'_>>, choices: &[&'a Value], path: &str) {
+        let tags: Vec<&str> = choices.iter().filter_map(|choice| tag(choice)).collect();
+        let at = value.span().start;
+        let DeValue::Table(table) = value.get_ref() else {
+            let wrong = format!("`{path}` is {}", with_article(value.get_ref().type_str()));
+            return self.wrong(at, wrong, format!("expected tables, as [[{path}]]"));
+        };
+        let Some(named) = table.get(TAG) else {
+            return self.wrong(at, format!("`{path}` has no `{TAG}`"), format!("expected one of {}", tags.join(", ")));
+        };
+        if let Some(choice) = choices.iter().find(|choice| tag(choice) == named.get_ref().as_str()) {
+            return self.table(table, at, choice, path);
+        }
+        let name = named.get_ref().as_str().unwrap_or_default();
+        let right = nearest(name, tags.iter().copied())
+            .map_or_else(|| format!("expected one of {}", tags.join(", ")), |near| format!("did you mean `{near}`?"));
+        self.wrong(named.span().start, format!("`{path}.{TAG}` is `{name}`"), right);
     }
 
     /// A word of several, or a table with one key of several.
@@ -140,6 +160,14 @@ impl<'a> Shape<'a> {
         let name = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/$defs/"));
         name.and_then(|name| self.root.get("$defs")?.get(name)).unwrap_or(schema)
     }
+}
+
+/// The key that tells kinds of tables apart.
+const TAG: &str = "source";
+
+/// The kind that a schema of a table is for.
+fn tag(schema: &Value) -> Option<&str> {
+    schema.get("properties")?.get(TAG)?.get("const")?.as_str()
 }
 
 /// What a schema may be one of, `null` aside: TOML has none.

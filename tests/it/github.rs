@@ -13,7 +13,8 @@ const OLD: &str = "the secret that is going";
 const NEW: &str = "the secret that is coming";
 const PERIOD: &str = "from=2026-05-01&to=2026-06-01&bucket=all";
 const CONFIGURATION: &str = r#"
-[github]
+[[connection]]
+source = "github"
 secrets = [{ env = "DORADO_TEST_OLD_SECRET" }, { env = "DORADO_TEST_NEW_SECRET" }]
 
 [[service]]

@@ -20,6 +20,8 @@ use crate::problem::{Kind, Problem};
 pub(crate) struct Body {
     pub(crate) bytes: Bytes,
     pub(crate) headers: HeaderMap,
+    /// What stood after the `?` of the address.
+    pub(crate) query: Option<String>,
 }
 
 /// How a body is encoded.
@@ -59,7 +61,8 @@ impl FromRequest<Api> for Body {
             if n_bytes > limits.body_bytes { Err(too_large(limits.body_bytes, "as sent")) } else { Ok(()) }
         };
         timeout(limits.body_timeout, reading).await.map_err(|_elapsed| too_slow(limits))??;
-        Ok(Self { bytes: bytes.freeze(), headers: parts.headers })
+        let query = parts.uri.query().map(str::to_owned);
+        Ok(Self { bytes: bytes.freeze(), headers: parts.headers, query })
     }
 }
 

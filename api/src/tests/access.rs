@@ -58,6 +58,7 @@ const OWN_DOOR: &[(&str, &str)] = &[
     // `signing_in_gives_a_cookie_that_is_as_good_as_the_token`
     ("post", "/api/v1/session"),
     // `a_forged_delivery_is_not_let_in`, in the tests of deliveries
+    ("post", "/webhooks"),
     ("post", "/webhooks/{source}"),
     ("post", "/webhooks/{source}/{connection}"),
 ];

@@ -3,7 +3,7 @@
 use dorado_ingest::sign_hmac_sha256;
 use serde_json::json;
 
-use super::{Bench, EVENTS, JSON, SECRET, gzip};
+use super::{ANOTHER_SECRET, Bench, EVENTS, JSON, SECRET, gzip};
 
 #[tokio::test]
 async fn each_event_is_accepted_or_rejected_on_its_own() {
@@ -76,7 +76,7 @@ async fn lines_come_without_a_content_type_too() {
 async fn an_unknown_source_and_a_forged_delivery_look_the_same() {
     let bench = Bench::new().await;
     let unknown = bench.post("/webhooks/nobody", &[JSON], "{}").await;
-    for address in ["/webhooks/github", "/webhooks/github/main", "/webhooks/events", "/webhooks/nobody/x"] {
+    for address in ["/webhooks/github", "/webhooks/github/main", "/webhooks/github/other", "/webhooks/events", "/webhooks"] {
         let forged = bench.post(address, &[JSON, ("x-hub-signature-256", "sha256=00")], "{}").await;
         forged.problem(401);
         assert!(!forged.header("www-authenticate").is_empty());
@@ -85,11 +85,15 @@ async fn an_unknown_source_and_a_forged_delivery_look_the_same() {
     assert_eq!(bench.engine.lake().n_waiting().await.ok(), Some(0));
 }
 
+fn signature(secret: &str, body: &str) -> String {
+    format!("sha256={}", sign_hmac_sha256(secret.as_bytes(), body.as_bytes()))
+}
+
 #[tokio::test]
 async fn a_signed_delivery_is_kept_without_its_signature() {
     let bench = Bench::new().await;
     let body = r#"{"zen": "Keep it logically awesome.", "hook_id": 1}"#;
-    let signature = format!("sha256={}", sign_hmac_sha256(SECRET.as_bytes(), body.as_bytes()));
+    let signature = signature(ANOTHER_SECRET, body);
     let headers = [
         JSON,
         ("x-github-event", "ping"),
@@ -97,7 +101,7 @@ async fn a_signed_delivery_is_kept_without_its_signature() {
         ("x-hub-signature-256", signature.as_str()),
         ("cookie", "a=b"),
     ];
-    let answer = bench.post("/webhooks/github/main", &headers, body).await;
+    let answer = bench.post("/webhooks/github/main?token=t0ken", &headers, body).await;
     assert_eq!(answer.status.as_u16(), 202, "{}", answer.text());
     assert_eq!(answer.json()["n_facts"], 0);
     assert!(answer.json()["ignored"].is_string(), "{}", answer.text());
@@ -105,15 +109,57 @@ async fn a_signed_delivery_is_kept_without_its_signature() {
     let [(_, delivery)] = waiting.as_slice() else { panic_with(&waiting) };
     assert_eq!((delivery.id.as_str(), delivery.connection.as_str()), ("72d3162e", "main"));
     let names: Vec<&str> = delivery.headers.iter().map(|(name, _)| name.as_str()).collect();
-    assert!(names.contains(&"x-github-event") && names.contains(&"content-type"), "{names:?}");
-    assert!(!names.contains(&"x-hub-signature-256") && !names.contains(&"cookie"), "{names:?}");
+    assert_eq!(names, ["content-type", "x-github-event", "x-github-delivery"]);
+}
+
+#[tokio::test]
+async fn each_address_finds_the_connection_whose_secret_signed_the_delivery() {
+    let bench = Bench::new().await;
+    for (n, (address, secret, connection)) in [
+        ("/webhooks/github", SECRET, Some("")),
+        ("/webhooks/github", ANOTHER_SECRET, Some("main")),
+        ("/webhooks", SECRET, Some("")),
+        ("/webhooks", ANOTHER_SECRET, Some("main")),
+        ("/webhooks/github/main", ANOTHER_SECRET, Some("main")),
+        ("/webhooks/github/main", SECRET, None),
+        ("/webhooks/github", "a guess", None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({"zen": n}).to_string();
+        let signature = signature(secret, &body);
+        let id = format!("delivery-{n}");
+        let headers =
+            [JSON, ("x-github-event", "ping"), ("x-github-delivery", &id), ("x-hub-signature-256", signature.as_str())];
+        let answer = bench.post(address, &headers, body).await;
+        let waiting = bench.engine.lake().waiting(10).await.ok().unwrap_or_default();
+        let kept = waiting.iter().find(|(_, delivery)| delivery.id == id).map(|(_, d)| d.connection.as_str());
+        assert_eq!(answer.status.as_u16(), if connection.is_some() { 202 } else { 401 }, "{address} {secret}");
+        assert_eq!(kept, connection, "{address} {secret}");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_names_the_facts_that_a_delivery_gives() {
+    let bench = Bench::new().await;
+    let body = json!({
+        "action": "opened", "repository": {"full_name": "acme/shop"},
+        "pull_request": {"number": 7, "created_at": "2026-10-20T08:00:00Z", "updated_at": "2026-10-20T08:00:00Z"},
+    })
+    .to_string();
+    let signature = signature(SECRET, &body);
+    let headers = [JSON, ("x-github-event", "pull_request"), ("x-hub-signature-256", signature.as_str())];
+    let answer = bench.post("/webhooks", &headers, body).await.json();
+    assert_eq!(answer["facts"], json!([{"kind": "pull_request", "id": "7"}]), "{answer}");
+    assert_eq!(answer["n_facts"], 1);
 }
 
 #[tokio::test]
 async fn a_signed_body_that_is_no_json_is_refused_and_one_that_is_not_understood_is_kept() {
     let bench = Bench::new().await;
     for (body, status) in [("not json", 422), (r#"{"deployment": 7}"#, 202)] {
-        let signature = format!("sha256={}", sign_hmac_sha256(SECRET.as_bytes(), body.as_bytes()));
+        let signature = signature(SECRET, body);
         let headers = [JSON, ("x-github-event", "deployment"), ("x-hub-signature-256", signature.as_str())];
         let answer = bench.post("/webhooks/github", &headers, body).await;
         assert_eq!(answer.status.as_u16(), status, "{}", answer.text());

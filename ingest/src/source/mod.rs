@@ -1,41 +1,74 @@
-//! The one seam: a [`Source`] turns what a tool sends into facts. One file (or folder) a source, and one
-//! line in [`all`].
+//! The one seam: a [`Source`] turns what a tool sends into facts. One file (or folder) a tool, and one line in
+//! [`KINDS`].
 
+mod connection;
 pub mod events;
 pub mod git;
 mod github;
+mod page;
 
 use std::sync::Arc;
 
 use dorado_lake::{Delivery, Fact, Instant};
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
-pub use github::{DeploymentKind, Github, GithubBackfill, GithubOptions};
+use crate::http::{self, Http, Outgoing};
 
-/// What the sources need to know, one field each; a source without options of its own is always there.
-#[derive(Debug, Clone, Default)]
-pub struct SourceOptions {
-    /// GitHub, where it is connected.
-    pub github: Option<GithubOptions>,
+pub use connection::{BadOption, Connection, options};
+pub use page::{Cursor, Page};
+
+/// The tools that can be connected, by name.
+pub const KINDS: &[Kind] = &[github::KIND];
+
+/// A tool that can be connected, any number of times.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Its name, as in `source = "…"`, in `/webhooks/{name}` and in every fact's `source`.
+    pub name: &'static str,
+    /// Its name as people write it.
+    pub title: &'static str,
+    /// Whether a delivery that names no source is this tool's, by its headers; their names are in lower case.
+    pub recognises: fn(&[(String, String)]) -> bool,
+    /// Connects it; where an option is wrong, says which.
+    pub connect: fn(Connection) -> Result<Arc<dyn Source>, BadOption>,
+    /// Its own options, beside those that every connection has.
+    pub options: fn() -> schemars::Schema,
 }
 
-/// All sources that are connected.
-pub fn all(options: SourceOptions) -> Vec<Arc<dyn Source>> {
-    let mut sources: Vec<Arc<dyn Source>> = vec![Arc::new(events::Events)];
-    if let Some(github) = options.github {
-        sources.push(Arc::new(Github::new(github)));
+impl Kind {
+    /// The kind of this name.
+    pub fn of(name: &str) -> Option<&'static Self> {
+        KINDS.iter().find(|kind| kind.name == name)
     }
-    sources
 }
 
-/// A tool that deliveries come from.
+/// The source that is always there: neutral events.
+pub fn events_source() -> Arc<dyn Source> {
+    Arc::new(events::Events)
+}
+
+/// One connection of a tool that deliveries come from.
 pub trait Source: Send + Sync {
-    /// Its name, as in `/webhooks/{name}` and in every fact's `source`.
+    /// Its kind's name.
     fn name(&self) -> &'static str;
 
-    /// The header, in lower case, in which the tool names a delivery, so that a redelivery can be told.
-    fn id_header(&self) -> Option<&'static str> {
+    /// The connection's name; empty where it has none.
+    #[expect(clippy::unnecessary_literal_bound, reason = "others have a name")]
+    fn connection(&self) -> &str {
+        ""
+    }
+
+    /// The tool's own id for a delivery, from its headers or body, so that a redelivery can be told; `None` where
+    /// the body itself must do.
+    fn delivery_id(&self, _delivery: &Delivery) -> Option<String> {
         None
+    }
+
+    /// Headers that [`Source::translate`] reads besides `content-type` and those that begin with `x-`, in lower
+    /// case. Never what lets somebody in: it would be kept.
+    fn kept_headers(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Checks on the raw bytes that the tool sent this. Fails closed.
@@ -56,13 +89,56 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// What the tool still knows from before it was connected, as the deliveries that it would have sent.
-    fn backfill(&self, _since: Instant) -> BoxStream<'_, Result<Delivery, Error>> {
+    /// How the tool is asked; `None` where this connection only takes what it sends.
+    fn outgoing(&self) -> Option<Outgoing> {
+        None
+    }
+
+    /// Reads what the tool knows, from where the last run ended: deliveries as the tool would have sent them, or
+    /// documents that [`Source::translate`] reads too. A page's cursor is kept after its deliveries are, so that
+    /// a run that ends anywhere is taken up after its last whole page. What watches never ends.
+    fn collect<'a>(&'a self, _http: &'a Http, _from: Cursor) -> BoxStream<'a, Result<Page, Error>> {
         Box::pin(futures::stream::empty())
+    }
+
+    /// Whether this delivery says only that there is something to collect, now.
+    fn asks_to_collect(&self, _delivery: &Delivery) -> bool {
+        false
+    }
+
+    /// Makes one call and says in words what it found, as who it is signed in; an error where that does not do.
+    fn test<'a>(&'a self, _http: &'a Http) -> BoxFuture<'a, Result<String, Error>> {
+        Box::pin(std::future::ready(Ok("nothing is asked of it: it sends what happens".to_owned())))
     }
 }
 
-/// Why a delivery was not taken.
+/// Source and connection as facts name them: `events`, or `events/main`.
+pub fn source_name(source: &dyn Source) -> String {
+    match source.connection() {
+        "" => source.name().to_owned(),
+        connection => format!("{}/{connection}", source.name()),
+    }
+}
+
+/// A delivery of a source, as its translator and the inbox know it.
+pub fn collected(
+    source: &dyn Source,
+    id: String,
+    headers: Vec<(String, String)>,
+    body: impl Into<bytes::Bytes>,
+    received_at: Instant,
+) -> Delivery {
+    Delivery {
+        source: source.name().to_owned(),
+        connection: source.connection().to_owned(),
+        id,
+        headers,
+        body: body.into(),
+        received_at,
+    }
+}
+
+/// Why a delivery was not taken, or a page not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Missing or wrong signature.
@@ -85,13 +161,7 @@ pub enum Error {
         /// What was wrong and what would have been right.
         problem: String,
     },
-    /// The tool did not answer as it should when it was asked for what happened before.
-    #[error("cannot read from `{source_name}`")]
-    Unreachable {
-        /// The source.
-        source_name: String,
-        /// Why.
-        #[source]
-        cause: Box<dyn std::error::Error + Send + Sync>,
-    },
+    /// The tool did not answer as it should when it was asked.
+    #[error(transparent)]
+    Http(#[from] http::Error),
 }

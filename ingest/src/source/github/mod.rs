@@ -1,84 +1,53 @@
-//! GitHub: webhooks, and over REST what happened before they were connected. Both go through one
+//! GitHub: webhooks, and through its API what happened before they were connected. Both go through one
 //! translator. Source: docs.github.com, "Webhook events and payloads" and "Validating webhook deliveries".
 
-mod backfill;
+mod options;
 mod payload;
 #[cfg(test)]
 mod tests;
 mod translate;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use dorado_lake::{Delivery, Fact, Instant};
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
+use dorado_lake::{Delivery, Fact};
 use percent_encoding::percent_decode;
 
-pub use backfill::GithubBackfill;
+use options::Options;
 use payload::Payload;
 use translate::Told;
 
-use super::{Error, Source};
+use super::{BadOption, Connection, Error, Kind, Source};
 use crate::json;
-use crate::signature::{Checked, Secret, check_hmac_sha256};
+use crate::signature::{Checked, check_hmac_sha256};
 
 const NAME: &str = "github";
 
-/// How GitHub is read.
+/// GitHub.
+pub(super) const KIND: Kind = Kind {
+    name: NAME,
+    title: "GitHub",
+    recognises: |headers| headers.iter().any(|(name, _)| name == "x-github-event"),
+    connect: |connection| Ok(Arc::new(Github::new(connection)?)),
+    options: || schemars::schema_for!(Options),
+};
+
+/// A connection to GitHub.
 #[derive(Debug, Clone)]
-pub struct GithubOptions {
-    /// Secrets of the webhook; several while one replaces another. Without any, nothing is let in.
-    pub secrets: Vec<Secret>,
-    /// What counts as a deployment. Default: GitHub's deployments.
-    pub deployments: Vec<DeploymentKind>,
-    /// Labels that make an issue an incident, in any case. Default: `incident`.
-    pub incident_labels: Vec<String>,
-    /// Where to read from what happened before; none where only webhooks are taken.
-    pub backfill: Option<GithubBackfill>,
-}
-
-impl Default for GithubOptions {
-    fn default() -> Self {
-        Self {
-            secrets: Vec::new(),
-            deployments: vec![DeploymentKind::Deployments],
-            incident_labels: vec!["incident".to_owned()],
-            backfill: None,
-        }
-    }
-}
-
-/// One of the ways in which deployments show at GitHub.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeploymentKind {
-    /// Deployments and their statuses.
-    Deployments,
-    /// Published releases.
-    Releases {
-        /// Environment that they reach.
-        environment: String,
-        /// Whether pre-releases count too.
-        prereleases: bool,
-    },
-    /// Finished runs of a workflow.
-    Workflow {
-        /// The workflow's name, or its file's, as `deploy.yml`.
-        name: String,
-        /// Environment that it deploys to.
-        environment: String,
-    },
-}
-
-/// The source of GitHub's webhooks.
-#[derive(Debug, Clone)]
-pub struct Github {
-    options: GithubOptions,
+struct Github {
+    connection: Connection,
+    options: Options,
 }
 
 impl Github {
-    /// GitHub with these options.
-    pub fn new(options: GithubOptions) -> Self {
-        Self { options }
+    fn new(connection: Connection) -> Result<Self, BadOption> {
+        let options: Options = super::options(&connection)?;
+        if connection.secrets.is_empty() && connection.token.is_none() {
+            let right = "neither a secret nor a token is named, so that nothing could come in; \
+                         add secrets = [{ env = \"GITHUB_WEBHOOK_SECRET\" }]";
+            return Err(BadOption::new("secrets", right));
+        }
+        Ok(Self { connection, options })
     }
 
     fn read(&self, delivery: &Delivery) -> Result<Told, Error> {
@@ -99,19 +68,19 @@ impl Source for Github {
         NAME
     }
 
-    fn id_header(&self) -> Option<&'static str> {
-        Some("x-github-delivery")
+    fn connection(&self) -> &str {
+        &self.connection.name
+    }
+
+    fn delivery_id(&self, delivery: &Delivery) -> Option<String> {
+        delivery.header("x-github-delivery").map(str::to_owned)
     }
 
     fn authenticate(&self, delivery: &Delivery) -> Result<(), Error> {
         let signature = delivery.header("x-hub-signature-256").and_then(|value| value.strip_prefix("sha256="));
-        let checked = signature
-            .map_or(Checked::Forged, |signature| check_hmac_sha256(&self.options.secrets, &delivery.body, signature));
-        match checked {
-            Checked::Signed => Ok(()),
-            Checked::Unknown => Err(Error::Unreadable { source_name: delivery.source_name() }),
-            Checked::Forged => Err(Error::Forged { source_name: delivery.source_name() }),
-        }
+        let secrets = &self.connection.secrets;
+        let check = |signature| check_hmac_sha256(secrets, &delivery.body, signature);
+        signature.map_or(Checked::Forged, check).of(delivery)
     }
 
     fn translate(&self, delivery: &Delivery) -> Result<Vec<Fact>, Error> {
@@ -125,13 +94,6 @@ impl Source for Github {
         match self.read(delivery) {
             Ok(Told::Nothing(why)) => Some(why),
             _ => None,
-        }
-    }
-
-    fn backfill(&self, since: Instant) -> BoxStream<'_, Result<Delivery, Error>> {
-        match &self.options.backfill {
-            Some(from) => from.deliveries(since).boxed(),
-            None => futures::stream::empty().boxed(),
         }
     }
 }

@@ -4,8 +4,8 @@ use chrono::Duration;
 use dorado_lake::{Change, Deployment, Fact, Incident, Instant, PullRequest, Status, Tier};
 use serde_json::Value;
 
+use super::options::{DeploymentKind, Options};
 use super::payload::{self, Commit, Label, Payload, User};
-use super::{DeploymentKind, GithubOptions};
 use crate::source::Error;
 use crate::source::events::sha;
 
@@ -40,7 +40,7 @@ impl Told {
 }
 
 /// Translates the event of this name. `source` is what facts name as theirs.
-pub(super) fn event(name: &str, payload: Payload, source: &str, options: &GithubOptions) -> Result<Told, Error> {
+pub(super) fn event(name: &str, payload: Payload, source: &str, options: &Options) -> Result<Told, Error> {
     match name {
         "push" => push(payload, source),
         "pull_request" => pull_request(payload, source),
@@ -175,8 +175,8 @@ fn is_bot(user: &User) -> bool {
 }
 
 /// A deployment that was asked for.
-fn deployment(payload: Payload, source: &str, options: &GithubOptions) -> Result<Told, Error> {
-    if !options.deployments.contains(&DeploymentKind::Deployments) {
+fn deployment(payload: Payload, source: &str, options: &Options) -> Result<Told, Error> {
+    if !options.deployments.contains(&DeploymentKind::Deployments {}) {
         return Ok(Told::nothing("deployments are not taken from GitHub's deployments"));
     }
     let created_at = payload.deployment.as_ref().and_then(|d| d.created_at.0);
@@ -188,8 +188,8 @@ fn deployment(payload: Payload, source: &str, options: &GithubOptions) -> Result
 }
 
 /// A deployment's new status. `inactive` says that another one took its place, not that it failed.
-fn deployment_status(payload: Payload, source: &str, options: &GithubOptions) -> Result<Told, Error> {
-    if !options.deployments.contains(&DeploymentKind::Deployments) {
+fn deployment_status(payload: Payload, source: &str, options: &Options) -> Result<Told, Error> {
+    if !options.deployments.contains(&DeploymentKind::Deployments {}) {
         return Ok(Told::nothing("deployments are not taken from GitHub's deployments"));
     }
     let told = needed(payload.deployment_status.clone(), || "deployment_status".to_owned())?;
@@ -264,7 +264,7 @@ fn flag(payload: &Value, name: &str) -> bool {
 }
 
 /// A published release, where releases are how this organisation deploys.
-fn release(payload: Payload, source: &str, options: &GithubOptions) -> Result<Told, Error> {
+fn release(payload: Payload, source: &str, options: &Options) -> Result<Told, Error> {
     let taken = options.deployments.iter().find_map(|kind| match kind {
         DeploymentKind::Releases { environment, prereleases } => Some((environment, *prereleases)),
         _ => None,
@@ -306,7 +306,7 @@ fn release(payload: Payload, source: &str, options: &GithubOptions) -> Result<To
 }
 
 /// A finished run of a workflow that deploys. Each attempt of a run is a deployment of its own.
-fn workflow_run(payload: Payload, source: &str, options: &GithubOptions) -> Result<Told, Error> {
+fn workflow_run(payload: Payload, source: &str, options: &Options) -> Result<Told, Error> {
     let repository = repository_of(&payload)?;
     let workflow = payload.workflow.unwrap_or_default();
     let run = needed(payload.workflow_run, || "workflow_run".to_owned())?;
@@ -348,7 +348,7 @@ fn workflow_run(payload: Payload, source: &str, options: &GithubOptions) -> Resu
 }
 
 /// An issue that carries an incident label.
-fn issue(payload: Payload, source: &str, options: &GithubOptions) -> Result<Told, Error> {
+fn issue(payload: Payload, source: &str, options: &Options) -> Result<Told, Error> {
     let repository = repository_of(&payload)?;
     let is_incident = |label: &Label| {
         let name = label.name.as_deref().unwrap_or_default();

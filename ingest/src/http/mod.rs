@@ -1,0 +1,414 @@
+//! [`Http`]: how a connected tool is asked. One client for all sources, so that what is dangerous or tedious about
+//! asking is done once: where it may connect to, how long it waits, when it tries again, how much it reads.
+
+mod address;
+mod answer;
+mod error;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use chrono::TimeDelta;
+use dorado_lake::Instant;
+use futures::stream::{self, BoxStream};
+use ipnet::IpNet;
+use rand::Rng as _;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::Value;
+use url::Url;
+
+use crate::signature::Secret;
+use address::Guard;
+pub use answer::{Answer, Budget};
+pub use error::Error;
+
+/// Bytes of an answer at most.
+const LARGEST_ANSWER: usize = 32 << 20;
+/// Bytes of a line of an answer that goes on at most.
+const LONGEST_LINE: usize = 8 << 20;
+/// Tries of one call.
+const TRIES: u32 = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Where a tool is and how we sign in.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Base URL; nothing outside it is ever asked.
+    pub url: String,
+    /// How we sign in.
+    pub authorization: Authorization,
+    /// Certificates in PEM that vouch for it besides those of the system.
+    pub certificates: Option<Secret>,
+    /// Private networks in which it may be. An address that the URL itself names need not be in one.
+    pub networks: Vec<IpNet>,
+    /// Headers of every call.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// How we sign in.
+#[derive(Debug, Clone)]
+pub enum Authorization {
+    /// Not at all.
+    None,
+    /// `Authorization: Bearer …`.
+    Bearer(Secret),
+    /// `Authorization: Basic …` with this name.
+    Basic(String, Secret),
+    /// A header of the tool's own.
+    Header(&'static str, Secret),
+}
+
+/// How long a call waits before it is given up.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Pause before the second try; each further one is twice as long.
+    pub first_pause: Duration,
+    /// The longest wait for a rate limit within a call. A longer one is [`Error::Limited`].
+    pub longest_wait: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { first_pause: Duration::from_millis(500), longest_wait: Duration::from_secs(20) }
+    }
+}
+
+/// Asks one connection's tool. Cheap to clone.
+#[derive(Clone)]
+pub struct Http {
+    inner: Arc<Inner>,
+    authorization: Authorization,
+}
+
+struct Inner {
+    base: Url,
+    guard: Guard,
+    client: Client,
+    headers: Vec<(&'static str, String)>,
+    now: fn() -> Instant,
+    patience: Patience,
+    seen: Mutex<Seen>,
+}
+
+/// What answers have told besides their bodies.
+#[derive(Debug, Default)]
+struct Seen {
+    budget: Option<Budget>,
+    clock_ahead: Option<TimeDelta>,
+    n_calls: u64,
+}
+
+/// One call.
+struct Call<'a> {
+    method: Method,
+    url: Url,
+    body: Option<&'a Value>,
+    etag: Option<&'a str>,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Http({})", self.inner.base)
+    }
+}
+
+impl Http {
+    /// A client for a tool.
+    ///
+    /// # Errors
+    /// [`Error::BadUrl`], or [`Error::Token`] where its certificates cannot be read.
+    pub fn new(outgoing: Outgoing, now: fn() -> Instant, patience: Patience) -> Result<Self, Error> {
+        let bad = |problem: &str| Error::BadUrl { url: outgoing.url.clone(), problem: problem.to_owned() };
+        let base = Url::parse(&outgoing.url).map_err(|error| bad(&error.to_string()))?;
+        if !["http", "https"].contains(&base.scheme()) || base.host().is_none() {
+            return Err(bad("expected an address as https://tool.example.org"));
+        }
+        if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
+            return Err(bad("a name, a password or a query has no place in it"));
+        }
+        let guard = Guard::new(&base, outgoing.networks);
+        let client = build(&guard, outgoing.certificates.as_ref())?;
+        let seen = Mutex::default();
+        let inner = Inner { base, guard, client, headers: outgoing.headers, now, patience, seen };
+        Ok(Self { inner: Arc::new(inner), authorization: outgoing.authorization })
+    }
+
+    /// The same tool, signed in otherwise.
+    #[must_use]
+    pub fn with(&self, authorization: Authorization) -> Self {
+        Self { inner: Arc::clone(&self.inner), authorization }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Instant {
+        (self.inner.now)()
+    }
+
+    /// What is left of the tool's patience, as it last said.
+    pub fn budget(&self) -> Option<Budget> {
+        self.seen().budget
+    }
+
+    /// How far the tool's clock is ahead of ours, as it last said.
+    pub fn clock_ahead(&self) -> Option<TimeDelta> {
+        self.seen().clock_ahead
+    }
+
+    /// Calls made, repeated ones too.
+    pub fn n_calls(&self) -> u64 {
+        self.seen().n_calls
+    }
+
+    /// Reads `path`, which is below the base URL, or is a whole URL below it as answers name their next page.
+    ///
+    /// # Errors
+    /// Where the answer is no success, after as many tries as make sense.
+    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Error> {
+        self.call(Call { method: Method::GET, url: self.url(path, query)?, body: None, etag: None }).await
+    }
+
+    /// The same where it has changed since the answer of that ETag; `None` where it has not.
+    ///
+    /// # Errors
+    /// As [`Http::get`].
+    pub async fn get_if_changed(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        etag: Option<&str>,
+    ) -> Result<Option<Answer>, Error> {
+        let call = Call { method: Method::GET, url: self.url(path, query)?, body: None, etag };
+        let answer = self.call(call).await?;
+        Ok((answer.status != 304).then_some(answer))
+    }
+
+    /// Posts JSON. It is posted again where the answer is lost: for questions, and what may be said twice.
+    ///
+    /// # Errors
+    /// As [`Http::get`].
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, Error> {
+        self.call(Call { method: Method::POST, url: self.url(path, &[])?, body: Some(body), etag: None }).await
+    }
+
+    /// Reads an answer that goes on, line by line. It is not tried again, and ends when the tool ends it.
+    ///
+    /// # Errors
+    /// Where the answer is no success.
+    pub async fn lines(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        let url = self.url(path, query)?;
+        let call = Call { method: Method::GET, url, body: None, etag: None };
+        let request = self.request(&call)?.timeout(Duration::from_hours(24));
+        let response = request.send().await.map_err(|error| Error::of(&call.url, &error))?;
+        if !response.status().is_success() {
+            let answer = answer::read(response, &call.url, LARGEST_ANSWER).await?;
+            return Err(self.refused(&call.url, &answer));
+        }
+        Ok(Box::pin(lines(response, call.url)))
+    }
+
+    async fn call(&self, call: Call<'_>) -> Result<Answer, Error> {
+        let mut n_tries = 0;
+        loop {
+            self.wait_for_budget(&call.url).await?;
+            n_tries += 1;
+            let failed = match self.try_once(&call).await {
+                Ok(answer) => match self.judge(&call.url, &answer) {
+                    None => return Ok(answer),
+                    Some(failed) => failed,
+                },
+                Err(failed) => failed,
+            };
+            if let Error::Limited { until, .. } = &failed {
+                self.wait_until(*until, &failed).await?;
+            } else if failed.may_pass() && n_tries < TRIES {
+                tracing::debug!(error = %failed, n_tries, "a call failed and is tried again");
+                tokio::time::sleep(self.pause(n_tries)).await;
+                continue;
+            } else {
+                return Err(failed);
+            }
+            if n_tries >= TRIES {
+                return Err(failed);
+            }
+        }
+    }
+
+    async fn try_once(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        self.seen().n_calls += 1;
+        let response = self.request(call)?.send().await.map_err(|error| Error::of(&call.url, &error))?;
+        let answer = answer::read(response, &call.url, LARGEST_ANSWER).await?;
+        let now = self.now();
+        let mut seen = self.seen();
+        if let Some(date) = answer.date() {
+            seen.clock_ahead = Some(date - now);
+        }
+        if let Some(budget) = answer.budget(now) {
+            seen.budget = Some(budget);
+        }
+        Ok(answer)
+    }
+
+    fn request(&self, call: &Call<'_>) -> Result<RequestBuilder, Error> {
+        let mut request = self.inner.client.request(call.method.clone(), call.url.clone());
+        for (name, value) in &self.inner.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(etag) = call.etag {
+            request = request.header("if-none-match", etag);
+        }
+        if let Some(body) = call.body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let read = |secret: &Secret| secret.text().ok_or_else(|| Error::Token { host: host(&self.inner.base) });
+        Ok(match &self.authorization {
+            Authorization::None => request,
+            Authorization::Bearer(secret) => request.bearer_auth(read(secret)?),
+            Authorization::Basic(name, secret) => request.basic_auth(name, Some(read(secret)?)),
+            Authorization::Header(name, secret) => request.header(*name, read(secret)?),
+        })
+    }
+
+    /// Why an answer does not do; `None` where it does.
+    fn judge(&self, url: &Url, answer: &Answer) -> Option<Error> {
+        match answer.status {
+            200..=299 if answer.is_json() && !answer.is_whole_json() => {
+                Some(Error::Truncated { url: shown(url) })
+            }
+            200..=299 | 304 => None,
+            _ => match answer.limited_until(self.now()) {
+                Some(until) => Some(Error::Limited { url: shown(url), until }),
+                None => Some(self.refused(url, answer)),
+            },
+        }
+    }
+
+    fn refused(&self, url: &Url, answer: &Answer) -> Error {
+        let url = shown(url);
+        if (300..400).contains(&answer.status) {
+            let to = answer.header("location").unwrap_or_default();
+            return Error::Moved { url, to: self.without_secrets(to) };
+        }
+        Error::Refused { url, status: answer.status, said: self.without_secrets(&answer.said()) }
+    }
+
+    /// A tool may repeat what it was sent.
+    fn without_secrets(&self, said: &str) -> String {
+        let secret = match &self.authorization {
+            Authorization::None => None,
+            Authorization::Bearer(secret) | Authorization::Basic(_, secret) | Authorization::Header(_, secret) => {
+                secret.text()
+            }
+        };
+        secret.map_or_else(|| said.to_owned(), |secret| said.replace(&secret, "…"))
+    }
+
+    async fn wait_for_budget(&self, url: &Url) -> Result<(), Error> {
+        let budget = self.budget().filter(|budget| budget.remaining == Some(0));
+        match budget.and_then(|budget| budget.resets_at).filter(|until| *until > self.now()) {
+            Some(until) => self.wait_until(until, &Error::Limited { url: shown(url), until }).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn wait_until(&self, until: Instant, limited: &Error) -> Result<(), Error> {
+        let wait = (until - self.now()).to_std().unwrap_or_default();
+        if wait > self.inner.patience.longest_wait {
+            return Err(limited.clone());
+        }
+        tokio::time::sleep(wait).await;
+        self.seen().budget = None;
+        Ok(())
+    }
+
+    fn pause(&self, n_tries: u32) -> Duration {
+        let longest = self.inner.patience.first_pause * 2_u32.pow(n_tries - 1);
+        longest.mul_f64(rand::rng().random_range(0.5..1.0))
+    }
+
+    /// The URL of a path, within the base URL and at an address that may be asked.
+    fn url(&self, path: &str, query: &[(&str, &str)]) -> Result<Url, Error> {
+        let base = &self.inner.base;
+        let mut url = if path.starts_with("http://") || path.starts_with("https://") {
+            Url::parse(path).map_err(|error| Error::BadUrl { url: path.to_owned(), problem: error.to_string() })?
+        } else {
+            let mut url = base.clone();
+            let (path, given) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+            url.set_path(&format!("{}/{}", base.path().trim_end_matches('/'), path.trim_start_matches('/')));
+            url.set_query(given);
+            url
+        };
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let folder = base.path().trim_end_matches('/');
+        let is_below = url.path().strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if url.origin() != base.origin() || !is_below {
+            return Err(Error::NotAllowed { url: shown(&url), base: base.to_string() });
+        }
+        self.inner.guard.check_literal(&url)?;
+        Ok(url)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn build(guard: &Guard, certificates: Option<&Secret>) -> Result<Client, Error> {
+    let failed = |error: reqwest::Error| Error::BadUrl { url: guard.host().to_owned(), problem: error.to_string() };
+    let mut builder = Client::builder()
+        .user_agent(concat!("dorado/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        // A proxy would connect in our place, to wherever a name leads there.
+        .no_proxy()
+        .dns_resolver(guard.clone())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT);
+    if let Some(certificates) = certificates {
+        let pem = certificates.read().ok_or_else(|| Error::Token { host: guard.host().to_owned() })?;
+        for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(failed)? {
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    builder.build().map_err(failed)
+}
+
+/// Lines of an answer as they come; the rest after the last line break is one too.
+fn lines(response: Response, url: Url) -> impl futures::Stream<Item = Result<Bytes, Error>> {
+    stream::try_unfold((Some(response), BytesMut::new(), url), |(mut response, mut rest, url)| async move {
+        loop {
+            if let Some(end) = rest.iter().position(|b| *b == b'\n') {
+                let line = rest.split_to(end + 1).freeze().slice(..end);
+                return Ok(Some((line, (response, rest, url))));
+            }
+            if rest.len() > LONGEST_LINE {
+                return Err(Error::TooLarge { url: shown(&url), limit: LONGEST_LINE });
+            }
+            let Some(reading) = &mut response else { return Ok(None) };
+            match reading.chunk().await.map_err(|error| Error::of(&url, &error))? {
+                Some(chunk) => rest.extend_from_slice(&chunk),
+                None if rest.is_empty() => return Ok(None),
+                None => return Ok(Some((rest.split().freeze(), (None, rest, url)))),
+            }
+        }
+    })
+}
+
+/// A URL without its query: that may hold what nobody should read.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
+}
+
+fn host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
