@@ -6,9 +6,18 @@ use std::hash::Hash;
 
 use dorado_lake::{Change, Deployment, Incident, Override, PullRequest, Stamp, Stamped};
 
-/// The latest version of each deployment.
+/// The latest version of each deployment. A tool that tells only what has changed says when it began once, and not
+/// again when it ends.
 pub(crate) fn deployments(versions: Vec<Stamped<Deployment>>) -> Vec<Deployment> {
-    latest(versions, |d| (d.source.clone(), d.id.clone()))
+    by_key(versions, |d| (d.source.clone(), d.id.clone()))
+        .into_iter()
+        .map(|mut versions| {
+            let started_at = versions.iter().filter_map(|v| v.fact.started_at).min();
+            let mut last = take_last(&mut versions);
+            last.started_at = last.started_at.or(started_at);
+            last
+        })
+        .collect()
 }
 
 /// The latest version of each incident.
@@ -29,10 +38,12 @@ pub(crate) fn pull_requests(versions: Vec<Stamped<PullRequest>>) -> Vec<PullRequ
             let first_review_at = versions.iter().filter_map(|v| v.fact.first_review_at).min();
             let approved_at = versions.iter().filter_map(|v| v.fact.approved_at).min();
             let commits = versions.iter().rev().find_map(|v| v.fact.commits.clone());
+            let author = versions.iter().rev().find_map(|v| v.fact.author.clone());
             let mut last = take_last(&mut versions);
             last.first_review_at = first_review_at;
             last.approved_at = approved_at;
             last.commits = last.commits.or(commits);
+            last.author = last.author.or(author);
             last
         })
         .collect()

@@ -121,7 +121,7 @@ impl Facts {
         Self {
             changes: latest(&events, "change"),
             pull_requests: latest(&events, "pull_request"),
-            deployments: latest(&events, "deployment"),
+            deployments: with_starts(latest(&events, "deployment"), &events),
             incidents: latest(&events, "incident"),
             overrides: latest(&events, "override"),
         }
@@ -188,6 +188,16 @@ fn latest<T: Record>(events: &[Value], kind: &str) -> Vec<T> {
         }
     }
     kept
+}
+
+/// A deployment that does not say when it began did so when the earliest of its versions says.
+fn with_starts(mut deployments: Vec<Deployment>, events: &[Value]) -> Vec<Deployment> {
+    for deployment in deployments.iter_mut().filter(|deployment| deployment.started_at.is_none()) {
+        let versions = events.iter().filter(|event| event["type"] == "deployment" && event["id"] == *deployment.id);
+        let starts = versions.filter_map(|event| event["started_at"].as_str()?.parse().ok());
+        deployment.started_at = starts.min();
+    }
+    deployments
 }
 
 fn clock(updated_at: Option<Instant>, named: &[Option<Instant>]) -> Instant {
