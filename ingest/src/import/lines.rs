@@ -1,14 +1,14 @@
 //! Files of JSON: one event a line, or one document.
 
-use std::io::{BufRead as _, Read as _};
+use std::io::{BufRead, Read as _};
 use std::sync::atomic::Ordering;
 
 use super::{Error, Reading};
+use crate::source::RunLog;
 use crate::source::events::{self, EventType, Wrong, WrongEvent, read_json};
 
 /// Reads one event a line.
 pub(super) fn read_lines(reading: &mut Reading) -> Result<(), Error> {
-    refuse_mapping(reading)?;
     let mut text = reading.open_text()?;
     let mut line = Vec::new();
     let mut number = 0_u64;
@@ -23,6 +23,13 @@ pub(super) fn read_lines(reading: &mut Reading) -> Result<(), Error> {
         if event.is_empty() {
             continue;
         }
+        if reading.summary.n_rows == 0 {
+            if let Some(log) = RunLog::begins_with(event) {
+                let first = event.to_vec();
+                return read_log(reading, text, log, &first);
+            }
+            refuse_mapping(reading)?;
+        }
         reading.summary.n_rows += 1;
         match read_json(event, &reading.options.source_name, &mut reading.facts) {
             Ok(kind) => reading.summary.keep(kind),
@@ -33,6 +40,31 @@ pub(super) fn read_lines(reading: &mut Reading) -> Result<(), Error> {
         }
         reading.hand_over_full()?;
     }
+}
+
+/// Reads the log of a run of a tool, which is one event as a whole; the mapping's constants say what it does not.
+fn read_log(reading: &mut Reading, text: impl BufRead, mut log: RunLog, first: &[u8]) -> Result<(), Error> {
+    if !reading.options.mapping.columns.is_empty() {
+        return refuse_mapping(reading);
+    }
+    log.line(first);
+    for line in text.split(b'\n') {
+        log.line(&line.map_err(|source| reading.unreadable(source))?);
+    }
+    reading.summary.n_rows += 1;
+    let place = reading.place(1);
+    let event = match log.event(&reading.options.mapping.constants) {
+        Ok(event) => event.to_string(),
+        Err(why) => {
+            reading.summary.ignore(why, 1, || place);
+            return Ok(());
+        }
+    };
+    match read_json(event.as_bytes(), &reading.options.source_name, &mut reading.facts) {
+        Ok(kind) => reading.summary.keep(kind),
+        Err(WrongEvent { wrong, .. }) => reading.summary.reject(&wrong, || place),
+    }
+    Ok(())
 }
 
 /// Reads a whole document: one event, or an array of them.
