@@ -1,0 +1,109 @@
+//! Kubernetes: rollouts of Deployments, StatefulSets and DaemonSets, watched at the API server. Each revision of a
+//! workload is a deployment of its service. Source: kubernetes.io, "API Concepts", "Deployments", and the
+//! controllers' own code for what their conditions mean.
+
+#[cfg(test)]
+mod tests;
+mod translate;
+mod watch;
+
+use std::sync::Arc;
+
+use dorado_lake::{Delivery, Fact};
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::Deserialize;
+
+use super::body::{self, Part};
+use super::told::Told;
+use super::{BadOption, Connection, Cursor, Error, Kind, Page, Source, options};
+use crate::http::{Authorization, Http, Outgoing};
+use crate::signature::check_token;
+
+const NAME: &str = "kubernetes";
+
+/// Kubernetes among the tools.
+pub(super) const KIND: Kind = Kind {
+    name: NAME,
+    title: "Kubernetes",
+    // It sends nothing: it is watched.
+    recognises: |_| false,
+    connect,
+    options: || -> Schema { schema_for!(Options) },
+};
+
+/// How Kubernetes is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    /// Namespaces to watch; where it is empty, all.
+    namespaces: Vec<String>,
+    /// Label selector of the workloads to watch, as `team=harbour`; none for all.
+    selector: Option<String>,
+    /// Environment of workloads where neither an annotation or label nor the namespace's or their own name says it.
+    environment: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { namespaces: Vec::new(), selector: None, environment: "production".to_owned() }
+    }
+}
+
+/// One cluster.
+struct Kubernetes {
+    connection: Connection,
+    options: Options,
+}
+
+fn connect(connection: Connection) -> Result<Arc<dyn Source>, BadOption> {
+    let read: Options = options(&connection)?;
+    let is_name = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if let Some(wrong) = read.namespaces.iter().find(|name| !is_name(name)) {
+        return Err(BadOption::new("namespaces", format!("`{wrong}` is no name of a namespace")));
+    }
+    Ok(Arc::new(Kubernetes { connection, options: read }))
+}
+
+impl Kubernetes {
+    fn read(&self, delivery: &Delivery) -> Result<Told, Error> {
+        let value = body::parse(delivery)?;
+        translate::event(&Part::whole(&value), &delivery.source_name(), &self.options)
+    }
+}
+
+impl Source for Kubernetes {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn connection(&self) -> &str {
+        &self.connection.name
+    }
+
+    fn authenticate(&self, delivery: &Delivery) -> Result<(), Error> {
+        check_token(&self.connection.secrets, delivery).of(delivery)
+    }
+
+    fn translate(&self, delivery: &Delivery) -> Result<Vec<Fact>, Error> {
+        Told::facts(self.read(delivery))
+    }
+
+    fn ignored_reason(&self, delivery: &Delivery) -> Option<String> {
+        Told::reason(self.read(delivery))
+    }
+
+    fn outgoing(&self) -> Option<Outgoing> {
+        let authorization = self.connection.token.clone().map_or(Authorization::None, Authorization::Bearer);
+        Some(self.connection.outgoing("https://kubernetes.default.svc", authorization))
+    }
+
+    fn collect<'a>(&'a self, http: &'a Http, from: Cursor) -> BoxStream<'a, Result<Page, Error>> {
+        watch::collect(self, http, from)
+    }
+
+    fn test<'a>(&'a self, http: &'a Http) -> BoxFuture<'a, Result<String, Error>> {
+        watch::test(self, http)
+    }
+}
