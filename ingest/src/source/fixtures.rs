@@ -83,7 +83,7 @@ pub(crate) fn check_lenience(source: &dyn Source) {
     for (name, body) in all(source.name()) {
         let whole: Value = serde_json::from_slice(&body).unwrap();
         for pointer in pointers(&whole, String::new()) {
-            for other in [Value::Null, json!({"a": [1]}), json!([]), json!("text"), json!(7)] {
+            for other in [Value::Null, json!({"a": [1]}), json!(7)] {
                 let mut changed = whole.clone();
                 *changed.pointer_mut(&pointer).unwrap() = other.clone();
                 if let Err(error) = source.translate(&delivery(source.name(), changed.to_string())) {

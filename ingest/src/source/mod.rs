@@ -1,11 +1,24 @@
 //! The one seam: a [`Source`] turns what a tool sends into facts. One file (or folder) a tool, and one line in
 //! [`KINDS`].
 
+mod argocd;
+mod body;
 mod connection;
 pub mod events;
+#[cfg(test)]
+mod fixtures;
 pub mod git;
 mod github;
+mod gitlab;
+mod image;
+mod jenkins;
+mod kubernetes;
+mod octopus;
 mod page;
+mod rule;
+mod terraform;
+mod time;
+mod told;
 
 use std::sync::Arc;
 
@@ -17,9 +30,11 @@ use crate::http::{self, Http, Outgoing};
 
 pub use connection::{BadOption, Connection, options};
 pub use page::{Cursor, Page};
+pub(crate) use terraform::RunLog;
 
 /// The tools that can be connected, by name.
-pub const KINDS: &[Kind] = &[github::KIND];
+pub const KINDS: &[Kind] =
+    &[argocd::KIND, github::KIND, gitlab::KIND, jenkins::KIND, kubernetes::KIND, octopus::KIND, terraform::KIND];
 
 /// A tool that can be connected, any number of times.
 #[derive(Debug, Clone, Copy)]
