@@ -97,7 +97,7 @@ async fn answer(mut stream: TcpStream, script: Script, asked: Arc<Mutex<Vec<Stri
     let (status, body) = match next {
         Some(Answer::Json(body)) => ("200 OK", body.to_string()),
         Some(Answer::Watch(events, rest)) => {
-            let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+            let lines: String = events.iter().map(|event| event.to_string() + "\n").collect();
             ("200 OK", lines + rest)
         }
         Some(Answer::Gone) => ("410 Gone", json!({"kind": "Status", "code": 410}).to_string()),
