@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 pub(crate) use check::{Weight, check};
-pub(crate) use server::ServerConfig;
 pub(crate) use connection::{ConnectionConfig, schema};
+pub(crate) use server::ServerConfig;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

@@ -96,9 +96,8 @@ pub(crate) async fn settle_all(engine: &Engine, sources: &[Arc<dyn Source>]) -> 
 }
 
 fn translate(sources: &[Arc<dyn Source>], delivery: &Delivery) -> Result<Vec<Fact>, String> {
-    let is_its = |source: &&Arc<dyn Source>| {
-        source.name() == delivery.source && source.connection() == delivery.connection
-    };
+    let is_its =
+        |source: &&Arc<dyn Source>| source.name() == delivery.source && source.connection() == delivery.connection;
     let Some(source) = sources.iter().find(is_its) else {
         return Err(format!("source `{}` is not connected", delivery.source_name()));
     };

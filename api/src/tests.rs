@@ -94,7 +94,11 @@ impl Bench {
         let lake = self.engine.lake();
         let mut batch = Batch::default();
         for (arrival, delivery) in lake.waiting(1000).await.expect("the inbox reads") {
-            let source = self.sources.iter().find(|s| source_name(s.as_ref()) == delivery.source_name()).expect("a known source");
+            let source = self
+                .sources
+                .iter()
+                .find(|s| source_name(s.as_ref()) == delivery.source_name())
+                .expect("a known source");
             let outcome = source.translate(&delivery).map_err(|error| error.to_string());
             batch.deliveries.push(Settled { arrival, delivery, outcome });
         }

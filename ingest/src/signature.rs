@@ -114,7 +114,8 @@ pub fn check_hmac_sha512(secrets: &[Secret], body: &[u8], signature: &str) -> Ch
 /// HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}`; a secret is `whsec_BASE64`. What was signed long before
 /// it arrived is a replay, and forged.
 pub fn check_standard_webhooks(secrets: &[Secret], delivery: &Delivery) -> Checked {
-    let header = |name: &str| delivery.header(&format!("webhook-{name}")).or_else(|| delivery.header(&format!("svix-{name}")));
+    let header =
+        |name: &str| delivery.header(&format!("webhook-{name}")).or_else(|| delivery.header(&format!("svix-{name}")));
     let (Some(id), Some(timestamp), Some(signatures)) = (header("id"), header("timestamp"), header("signature")) else {
         return Checked::Forged;
     };
@@ -263,7 +264,8 @@ mod tests {
 
     #[test]
     fn a_token_is_taken_wherever_a_tool_can_put_it_and_nothing_but_it() {
-        let check = |secrets: &[Secret], name: &str, value: &str| check_token(secrets, &delivery(&[(name, value)], b"", 0));
+        let check =
+            |secrets: &[Secret], name: &str, value: &str| check_token(secrets, &delivery(&[(name, value)], b"", 0));
         let secrets = [Secret::value("next"), Secret::value("open sesame\n")];
         for (name, value) in [
             ("authorization", "Bearer open sesame"),

@@ -157,7 +157,10 @@ mod tests {
                 "[[connection]]\nsource = 'github'\nsecrets = [{ evn = 'X' }]",
                 "3:14: error: `evn` is not a key here; did you mean `env`?",
             ),
-            ("[[connection]]\nsource = 'githbu'", "2:10: error: `connection.source` is `githbu`; did you mean `github`?"),
+            (
+                "[[connection]]\nsource = 'githbu'",
+                "2:10: error: `connection.source` is `githbu`; did you mean `github`?",
+            ),
             ("[[connection]]\nsecrets = []", "1:1: error: `connection` has no `source`; expected one of "),
             (
                 "[[connection]]\nsource = 'github'\nsecrets = [{ file = '/dev/null' }]\nincident_lables = []",

@@ -91,7 +91,8 @@ impl ConnectionConfig {
             return Err(BadOption::new("name", "expected at most 64 letters, digits, `-`, `_` and `.`"));
         }
         let network = |text: &String| {
-            let network = text.parse().ok().or_else(|| Some(ipnet::IpNet::from(text.parse::<std::net::IpAddr>().ok()?)));
+            let network =
+                text.parse().ok().or_else(|| Some(ipnet::IpNet::from(text.parse::<std::net::IpAddr>().ok()?)));
             network.ok_or_else(|| {
                 BadOption::new("networks", format!("`{text}` is no network; expected one as 10.1.0.0/16"))
             })

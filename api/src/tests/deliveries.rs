@@ -76,7 +76,9 @@ async fn lines_come_without_a_content_type_too() {
 async fn an_unknown_source_and_a_forged_delivery_look_the_same() {
     let bench = Bench::new().await;
     let unknown = bench.post("/webhooks/nobody", &[JSON], "{}").await;
-    for address in ["/webhooks/github", "/webhooks/github/main", "/webhooks/github/other", "/webhooks/events", "/webhooks"] {
+    for address in
+        ["/webhooks/github", "/webhooks/github/main", "/webhooks/github/other", "/webhooks/events", "/webhooks"]
+    {
         let forged = bench.post(address, &[JSON, ("x-hub-signature-256", "sha256=00")], "{}").await;
         forged.problem(401);
         assert!(!forged.header("www-authenticate").is_empty());

@@ -97,7 +97,8 @@ impl Answer {
     /// What the tool says of its patience.
     pub(super) fn budget(&self, now: Instant) -> Option<Budget> {
         let number = |name: &str| {
-            let value = self.header(&format!("x-ratelimit-{name}")).or_else(|| self.header(&format!("ratelimit-{name}")));
+            let value =
+                self.header(&format!("x-ratelimit-{name}")).or_else(|| self.header(&format!("ratelimit-{name}")));
             value.and_then(|value| value.trim().parse::<u64>().ok())
         };
         let resets_at = number("reset").and_then(|seconds| match i64::try_from(seconds).ok()? {

@@ -27,7 +27,9 @@ pub enum Error {
         base: String,
     },
     /// The name leads into a private network.
-    #[error("{host} is at {address}, in a private network; where that is meant, the connection says networks = [\"{address}\"]")]
+    #[error(
+        "{host} is at {address}, in a private network; where that is meant, the connection says networks = [\"{address}\"]"
+    )]
     Private {
         /// The name.
         host: String,

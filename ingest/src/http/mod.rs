@@ -278,9 +278,7 @@ impl Http {
     /// Why an answer does not do; `None` where it does.
     fn judge(&self, url: &Url, answer: &Answer) -> Option<Error> {
         match answer.status {
-            200..=299 if answer.is_json() && !answer.is_whole_json() => {
-                Some(Error::Truncated { url: shown(url) })
-            }
+            200..=299 if answer.is_json() && !answer.is_whole_json() => Some(Error::Truncated { url: shown(url) }),
             200..=299 | 304 => None,
             _ => match answer.limited_until(self.now()) {
                 Some(until) => Some(Error::Limited { url: shown(url), until }),
