@@ -1,6 +1,7 @@
 //! Cutting a period into days, ISO weeks, months, quarters or years of an IANA time zone. The zone enters
 //! here and nowhere below: a bucket is two instants, half-open, whatever happened to clocks between them.
 
+mod each;
 mod function;
 
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use chrono_tz::{GapInfo, Tz};
 use dorado_lake::Instant;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use each::in_each_bucket;
 pub use function::bucket_of;
 
 /// More buckets than this are refused.

@@ -4,6 +4,7 @@
 mod aggregate;
 mod heap;
 mod select;
+mod together;
 
 use arrow::array::{Array, AsArray, StructArray};
 use arrow::datatypes::{Float64Type, Int64Type};
@@ -12,6 +13,7 @@ use self::select::{Sieve, Whole};
 use crate::statistics::{Interval, median_interval_ranks};
 
 pub use aggregate::distribution;
+pub(crate) use aggregate::distribution_and_total;
 
 /// What is shown of a sample, in the unit of its values.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,39 +65,87 @@ pub(crate) fn distributions(column: &StructArray) -> Vec<Option<Distribution>> {
 
 /// Summarises a sample in parts.
 fn summarise<T: Whole>(parts: &[&[T]], sieve: &mut Sieve<T>) -> Option<Distribution> {
-    let n: usize = parts.iter().map(|part| part.len()).sum();
-    let min = *parts.iter().filter_map(|part| part.iter().min()).min()?;
-    let max = *parts.iter().filter_map(|part| part.iter().max()).max()?;
-    let mean = parts.iter().map(|part| T::sum(part)).sum::<i128>() as f64 / n as f64;
-    let percentiles = [25, 50, 75, 90, 95].map(|percent| Position::of(percent, n));
-    let median_ranks = median_interval_ranks(n as u64).map(|(low, high)| [low as usize - 1, high as usize - 1]);
+    let extent = Extent::of(parts)?;
+    let wanted = Wanted::of(extent.n);
+    let found = sieve.at_ranks(parts, &extent, extent.min, &wanted.ranks, None);
+    Some(wanted.distribution(&extent, &found))
+}
 
-    let mut ranks: Vec<usize> = percentiles.iter().flat_map(|position| [position.rank, position.next]).collect();
-    ranks.extend(median_ranks.into_iter().flatten());
-    ranks.sort_unstable();
-    ranks.dedup();
-    let found = sieve.at_ranks(parts, (min, max), &ranks);
+/// What one walk over a sample tells.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    n: usize,
+    min: i64,
+    max: i64,
+    sum: i128,
+}
 
-    let at = |rank: usize| found[ranks.partition_point(|&other| other < rank)].into() as f64;
-    let [p25, p50, p75, p90, p95] = percentiles.map(|position| {
-        let (below, above) = (at(position.rank), at(position.next));
-        below + (above - below) * position.part
-    });
-    Some(Distribution {
-        n: n as u64,
-        mean,
-        min: min.into() as f64,
-        max: max.into() as f64,
-        p25,
-        p50,
-        p75,
-        p90,
-        p95,
-        median_interval: median_ranks.map(|[low, high]| Interval { low: at(low), high: at(high) }),
-    })
+impl Extent {
+    /// `None` for a sample without values.
+    fn of<T: Whole>(parts: &[&[T]]) -> Option<Self> {
+        Some(Self {
+            n: parts.iter().map(|part| part.len()).sum(),
+            min: (*parts.iter().filter_map(|part| part.iter().min()).min()?).into(),
+            max: (*parts.iter().filter_map(|part| part.iter().max()).max()?).into(),
+            sum: parts.iter().map(|part| T::sum(part)).sum(),
+        })
+    }
+
+    /// Of two samples together.
+    fn with(self, other: Self) -> Self {
+        Self {
+            n: self.n + other.n,
+            min: self.min.min(other.min),
+            max: self.max.max(other.max),
+            sum: self.sum + other.sum,
+        }
+    }
+}
+
+/// Which ranks of a sample are asked for, and what becomes of the values there.
+#[derive(Debug)]
+struct Wanted {
+    percentiles: [Position; 5],
+    median_ranks: Option<[usize; 2]>,
+    /// All of them, rising, each once.
+    ranks: Vec<usize>,
+}
+
+impl Wanted {
+    fn of(n: usize) -> Self {
+        let percentiles = [25, 50, 75, 90, 95].map(|percent| Position::of(percent, n));
+        let median_ranks = median_interval_ranks(n as u64).map(|(low, high)| [low as usize - 1, high as usize - 1]);
+        let mut ranks: Vec<usize> = percentiles.iter().flat_map(|position| [position.rank, position.next]).collect();
+        ranks.extend(median_ranks.into_iter().flatten());
+        ranks.sort_unstable();
+        ranks.dedup();
+        Self { percentiles, median_ranks, ranks }
+    }
+
+    /// From the values at `ranks`.
+    fn distribution<T: Whole>(&self, extent: &Extent, found: &[T]) -> Distribution {
+        let at = |rank: usize| found[self.ranks.partition_point(|&other| other < rank)].into() as f64;
+        let [p25, p50, p75, p90, p95] = self.percentiles.each_ref().map(|position| {
+            let (below, above) = (at(position.rank), at(position.next));
+            below + (above - below) * position.part
+        });
+        Distribution {
+            n: extent.n as u64,
+            mean: extent.sum as f64 / extent.n as f64,
+            min: extent.min as f64,
+            max: extent.max as f64,
+            p25,
+            p50,
+            p75,
+            p90,
+            p95,
+            median_interval: self.median_ranks.map(|[low, high]| Interval { low: at(low), high: at(high) }),
+        }
+    }
 }
 
 /// Where a percentile lies among n sorted values: `part` of the way from one rank, counted from 0, to the next.
+#[derive(Debug)]
 struct Position {
     rank: usize,
     next: usize,

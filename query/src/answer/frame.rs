@@ -3,18 +3,18 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow::array::{Array, AsArray, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::JoinType;
-use datafusion::prelude::{Expr, col, lit};
+use datafusion::prelude::{Expr, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
 use dorado_lake::Instant;
 
 use super::directory::{Directory, Selection};
-use crate::bucket::{BucketSize, Buckets};
+use crate::bucket::{BucketSize, Buckets, in_each_bucket};
 use crate::engine::Error;
 use crate::metric::Metric;
-use crate::quantiles::{Distribution, distributions};
+use crate::quantiles::{Distribution, distribution, distribution_and_total, distributions};
 use crate::question::{GroupBy, Question};
 use crate::tables::Tables;
 
@@ -117,13 +117,19 @@ async fn pass(over: &Over<'_>, buckets: &Buckets, table: &str, lists: Vec<&str>,
         let days = days.map_err(|e| Error::period(&e))?;
         frame = frame.with_column("day", days.index_expr(col(instant_column(table))))?;
     }
+    let session = asking(over.tables, frame)?;
+    if over.question.group_by.is_none()
+        && let Some(cells) = ungrouped(&session, &lists, buckets.len(), cut).await?
+    {
+        return Ok(cells);
+    }
     let by = match cut {
         Cut::Buckets => "bucket, key",
         Cut::BucketsAndTotals => "grouping sets ((bucket, key), (key))",
     };
     let sql = format!("select bucket, key, {} from asked group by {by}", lists.join(",\n"));
     let mut cells = Cells::new();
-    for batch in select(over.tables, frame, &sql).await? {
+    for batch in session.sql(&sql).await?.collect().await? {
         read(&batch, &mut cells);
     }
     Ok(cells)
@@ -138,7 +144,7 @@ pub(crate) async fn samples(
     let mut samples: HashMap<Cell, Vec<i64>> = HashMap::new();
     let Some(frame) = numbered_rows(over, metric.table, buckets)? else { return Ok(samples) };
     let sql = format!("select bucket, key, {} as value from asked where {}", metric.sample, metric.counted);
-    for batch in select(over.tables, frame, &sql).await? {
+    for batch in asking(over.tables, frame)?.sql(&sql).await?.collect().await? {
         let Some(values) = batch.column(2).as_any().downcast_ref::<Int64Array>() else { continue };
         for (row, place) in places(&batch).into_iter().enumerate().filter(|(row, _)| values.is_valid(*row)) {
             samples.entry(place).or_default().push(values.value(row));
@@ -155,11 +161,47 @@ fn numbered_rows(over: &Over<'_>, table: &str, buckets: &Buckets) -> Result<Opti
     Ok(Some(grouped.with_column("bucket", buckets.index_expr(col(instant_column(table))))?))
 }
 
-/// Runs SQL over rows that it calls `asked`.
-async fn select(tables: &Tables, asked: DataFrame, sql: &str) -> Result<Vec<RecordBatch>, Error> {
+/// A session whose one table is `asked`.
+fn asking(tables: &Tables, asked: DataFrame) -> Result<SessionContext, Error> {
     let session = tables.alone()?;
     session.register_table("asked", asked.into_view())?;
-    Ok(session.sql(sql).await?.collect().await?)
+    Ok(session)
+}
+
+/// Without groups a row's place is its bucket: every aggregate is made in each bucket at once. `None` where the lists
+/// ask for what cannot be made so.
+async fn ungrouped(
+    session: &SessionContext,
+    lists: &[&str],
+    n_buckets: usize,
+    cut: Cut,
+) -> Result<Option<Cells>, Error> {
+    let sql = format!("select {} from asked", lists.join(",\n"));
+    let plan = session.state().create_logical_plan(&sql).await?;
+    let distribution = match cut {
+        Cut::Buckets => distribution(),
+        Cut::BucketsAndTotals => distribution_and_total(),
+    };
+    let Some(plan) = in_each_bucket(&plan, n_buckets, &distribution)? else { return Ok(None) };
+    let mut cells = Cells::new();
+    for batch in session.execute_logical_plan(plan).await?.collect().await? {
+        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            let of_buckets = column.as_list::<i32>().value(0);
+            let places = (0..n_buckets).map(Some).chain([None]).map(|bucket| (bucket, None));
+            if let Some(counts) = of_buckets.as_any().downcast_ref::<Int64Array>() {
+                let all = (cut == Cut::BucketsAndTotals).then(|| counts.values().iter().sum());
+                for (place, n) in places.zip(counts.values().iter().copied().chain(all)) {
+                    cells.entry(place).or_default().counts.insert(field.name().clone(), n);
+                }
+            } else if let Some(structs) = of_buckets.as_any().downcast_ref::<StructArray>() {
+                for (place, found) in places.zip(distributions(structs)) {
+                    let into = &mut cells.entry(place).or_default().distributions;
+                    into.extend(found.map(|found| (field.name().clone(), found)));
+                }
+            }
+        }
+    }
+    Ok(Some(cells))
 }
 
 /// Adds the column `key`: the group of each row.

@@ -1,12 +1,15 @@
 //! `distribution(x bigint)` for DataFusion: a struct of n, mean, min, max, p25, p50, p75, p90, p95 and of low and
-//! high, the 95 % interval of the median. Between its two phases it hands on all values, so the answer depends
-//! neither on how rows are parted nor on their order.
+//! high, the 95 % interval of the median. Between its two phases it hands on all values, in two lists: those of 32 bits
+//! and the others. So the answer depends neither on how rows are parted nor on their order.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, ListArray, StructArray};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray,
+    PrimitiveArray, StructArray,
+};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Int64Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Int32Type, Int64Type};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, not_impl_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
@@ -15,13 +18,17 @@ use datafusion::logical_expr::{
 };
 
 use super::Distribution;
-use super::heap::{Heaps, Room};
+use super::heap::{Heaps, Total};
 
 /// The aggregate, to be registered in a session or called on an expression.
 pub fn distribution() -> AggregateUDF {
-    AggregateUDF::new_from_impl(DistributionOf {
-        signature: Signature::exact(vec![DataType::Int64], Volatility::Immutable),
-    })
+    AggregateUDF::new_from_impl(DistributionOf::new("distribution", Total::Without))
+}
+
+/// The same with one distribution more after those of all groups: that of all values. For those who take all groups at
+/// once and know of the one more.
+pub(crate) fn distribution_and_total() -> AggregateUDF {
+    AggregateUDF::new_from_impl(DistributionOf::new("distribution_and_total", Total::With))
 }
 
 /// Names of the numbers beside `n`, in their order.
@@ -32,18 +39,30 @@ fn fields() -> Fields {
     [Field::new("n", DataType::Int64, false)].into_iter().chain(numbers).collect()
 }
 
-fn item() -> FieldRef {
-    Arc::new(Field::new_list_field(DataType::Int64, true))
+fn item<T: ArrowPrimitiveType>() -> FieldRef {
+    Arc::new(Field::new_list_field(T::DATA_TYPE, true))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct DistributionOf {
+    name: &'static str,
     signature: Signature,
+    total: Total,
+}
+
+impl DistributionOf {
+    fn new(name: &'static str, total: Total) -> Self {
+        Self { name, signature: Signature::exact(vec![DataType::Int64], Volatility::Immutable), total }
+    }
+
+    fn groups(&self) -> Groups {
+        Groups { heaps: Heaps::default(), total: self.total }
+    }
 }
 
 impl AggregateUDFImpl for DistributionOf {
     fn name(&self) -> &'static str {
-        "distribution"
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -55,14 +74,15 @@ impl AggregateUDFImpl for DistributionOf {
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        Ok(vec![Arc::new(Field::new(format_state_name(args.name, "values"), DataType::List(item()), true))])
+        let list = |name, item| Arc::new(Field::new(format_state_name(args.name, name), DataType::List(item), true));
+        Ok(vec![list("narrow", item::<Int32Type>()), list("wide", item::<Int64Type>())])
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         if args.is_distinct {
             return not_impl_err!("distribution(distinct …): every value counts");
         }
-        let mut groups = Groups::default();
+        let mut groups = self.groups();
         groups.heaps.grow_to(1);
         Ok(Box::new(OneGroup(groups)))
     }
@@ -72,7 +92,7 @@ impl AggregateUDFImpl for DistributionOf {
     }
 
     fn create_groups_accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(Groups::default()))
+        Ok(Box::new(self.groups()))
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
@@ -80,20 +100,20 @@ impl AggregateUDFImpl for DistributionOf {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Groups {
     heaps: Heaps,
+    total: Total,
 }
 
 impl Groups {
-    /// Adds the values of one array of state to a group.
-    fn merge(&mut self, group: usize, states: &ListArray, row: usize) {
-        if states.is_valid(row) {
-            let offsets = states.value_offsets();
-            let values = states.values().as_primitive::<Int64Type>().values();
-            for &value in &values[offsets[row] as usize..offsets[row + 1] as usize] {
-                self.heaps.push(group, value);
-            }
+    /// Adds the values of one row of state to a group.
+    fn merge(&mut self, group: usize, (narrow, wide): (&ListArray, &ListArray), row: usize) {
+        if narrow.is_valid(row) {
+            self.heaps.take_narrow(group, narrow.value(row).as_primitive::<Int32Type>().values().clone());
+        }
+        if wide.is_valid(row) {
+            self.heaps.take_wide(group, wide.value(row).as_primitive::<Int64Type>().values().clone());
         }
     }
 
@@ -131,19 +151,17 @@ impl GroupsAccumulator for Groups {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let heaps = self.take(emit_to);
-        let mut room = Room::default();
-        let found: Vec<_> = (0..heaps.n_groups()).map(|group| heaps.distribution(group, &mut room)).collect();
-        Ok(Arc::new(column(&found)))
+        Ok(Arc::new(column(&self.take(emit_to).distributions(self.total))))
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        Ok(vec![Arc::new(lists(&self.take(emit_to))?)])
+        let (narrow, wide) = lists(&self.take(emit_to))?;
+        Ok(vec![Arc::new(narrow), Arc::new(wide)])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], n_groups: usize) -> Result<()> {
         self.heaps.grow_to(n_groups);
-        let states = states[0].as_list::<i32>();
+        let states = (states[0].as_list::<i32>(), states[1].as_list::<i32>());
         for (row, &group) in groups.iter().enumerate() {
             self.merge(group, states, row);
         }
@@ -151,12 +169,26 @@ impl GroupsAccumulator for Groups {
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        // Each row becomes a list of its one value, or null where it does not count.
+        // Each row becomes a list of its one value, or of none where it does not count; in one of the two lists.
         let values = values[0].as_primitive::<Int64Type>();
         let rows = counted_rows(values, filter);
-        let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(1, values.len()));
-        let unmasked = Int64Array::new(values.values().clone(), None);
-        Ok(vec![Arc::new(ListArray::try_new(item(), offsets, Arc::new(unmasked), rows)?)])
+        let counts = |row: usize| rows.as_ref().is_none_or(|rows| rows.is_valid(row));
+        let (mut narrow, mut wide) = (Vec::with_capacity(values.len()), Vec::new());
+        let is_narrow: Vec<Option<bool>> = (0..values.len())
+            .map(|row| {
+                let value = counts(row).then(|| values.value(row))?;
+                match i32::try_from(value) {
+                    Ok(value) => narrow.push(value),
+                    Err(_) => wide.push(value),
+                }
+                Some(i32::try_from(value).is_ok())
+            })
+            .collect();
+        let offsets = |of: bool| OffsetBuffer::from_lengths(is_narrow.iter().map(|is| usize::from(*is == Some(of))));
+        Ok(vec![
+            Arc::new(list::<Int32Type>(narrow.into(), offsets(true))?),
+            Arc::new(list::<Int64Type>(wide.into(), offsets(false))?),
+        ])
     }
 
     fn size(&self) -> usize {
@@ -173,18 +205,30 @@ fn counted_rows(values: &Int64Array, filter: Option<&BooleanArray>) -> Option<Nu
     NullBuffer::union(passing.as_ref(), values.nulls())
 }
 
-/// One list of values a group.
-fn lists(heaps: &Heaps) -> Result<ListArray> {
-    let lengths: Vec<usize> = (0..heaps.n_groups()).map(|group| heaps.len(group)).collect();
-    let total = lengths.iter().sum();
+/// Two lists of values a group: of 32 bits, and of 64.
+fn lists(heaps: &Heaps) -> Result<(ListArray, ListArray)> {
+    let parts: Vec<_> = (0..heaps.n_groups()).map(|group| heaps.parts(group)).collect();
+    let narrow = gathered(parts.iter().map(|(narrow, _)| narrow.as_slice()))?;
+    let wide = gathered(parts.iter().map(|(_, wide)| wide.as_slice()))?;
+    Ok((list::<Int32Type>(Int32Array::from(narrow.0), narrow.1)?, list::<Int64Type>(wide.0.into(), wide.1)?))
+}
+
+/// The values of all groups one after another, and where each group's begin.
+fn gathered<'a, T: Copy + 'a>(
+    groups: impl Iterator<Item = &'a [&'a [T]]> + Clone,
+) -> Result<(Vec<T>, OffsetBuffer<i32>)> {
+    let lengths = groups.clone().map(|parts| parts.iter().map(|part| part.len()).sum::<usize>());
+    let total = lengths.clone().sum();
     if i32::try_from(total).is_err() {
         return Err(exec_datafusion_err!("cannot hand on {total} values of distribution at once"));
     }
     let mut values = Vec::with_capacity(total);
-    for group in 0..heaps.n_groups() {
-        heaps.copy_to(group, &mut values);
-    }
-    Ok(ListArray::try_new(item(), OffsetBuffer::from_lengths(lengths), Arc::new(Int64Array::from(values)), None)?)
+    groups.flatten().for_each(|part| values.extend_from_slice(part));
+    Ok((values, OffsetBuffer::from_lengths(lengths)))
+}
+
+fn list<T: ArrowPrimitiveType>(values: PrimitiveArray<T>, offsets: OffsetBuffer<i32>) -> Result<ListArray> {
+    Ok(ListArray::try_new(item::<T>(), offsets, Arc::new(values), None)?)
 }
 
 /// The column of answers: n is 0 and all else null for a group without values.
@@ -218,8 +262,7 @@ impl Accumulator for OneGroup {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let found = self.0.heaps.distribution(0, &mut Room::default());
-        Ok(ScalarValue::Struct(Arc::new(column(&[found]))))
+        Ok(ScalarValue::Struct(Arc::new(column(&self.0.heaps.distributions(Total::Without)))))
     }
 
     fn size(&self) -> usize {
@@ -227,12 +270,13 @@ impl Accumulator for OneGroup {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![ScalarValue::List(Arc::new(lists(&self.0.heaps)?))])
+        let (narrow, wide) = lists(&self.0.heaps)?;
+        Ok(vec![ScalarValue::List(Arc::new(narrow)), ScalarValue::List(Arc::new(wide))])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let states = states[0].as_list::<i32>();
-        for row in 0..states.len() {
+        let states = (states[0].as_list::<i32>(), states[1].as_list::<i32>());
+        for row in 0..states.0.len() {
             self.0.merge(0, states, row);
         }
         Ok(())

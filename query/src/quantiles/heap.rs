@@ -1,28 +1,44 @@
 //! Where the aggregate keeps values until all are there: one heap a group, in chunks that never move. Fresh
 //! memory costs more than the selection does, so values are held in 32 bits while all of them fit.
 
-use super::select::Sieve;
-use super::{Distribution, summarise};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::ArrowNativeType;
+
+use super::Distribution;
+use super::together::{Sample, summarise_each, summarise_together};
 
 /// Values in a full chunk.
 const CHUNK: usize = 4096;
 /// Values that a group begins with.
 const FIRST: usize = 4;
 
+/// From so many values on, what is handed over is kept as it is and not copied.
+const WORTH_KEEPING: usize = 64;
+
+/// Whether all samples together are summarised too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) enum Total {
+    /// They are not.
+    #[default]
+    Without,
+    /// They are, after the last.
+    With,
+}
+
 /// The values of one group, in no order.
 #[derive(Debug, Clone)]
-struct Chunks<T> {
-    full: Vec<Vec<T>>,
+struct Chunks<T: ArrowNativeType> {
+    full: Vec<ScalarBuffer<T>>,
     last: Vec<T>,
 }
 
-impl<T> Default for Chunks<T> {
+impl<T: ArrowNativeType> Default for Chunks<T> {
     fn default() -> Self {
         Self { full: Vec::new(), last: Vec::new() }
     }
 }
 
-impl<T: Copy> Chunks<T> {
+impl<T: ArrowNativeType> Chunks<T> {
     #[inline]
     fn push(&mut self, value: T, n_bytes: &mut usize) {
         if self.last.len() == self.last.capacity() {
@@ -38,22 +54,29 @@ impl<T: Copy> Chunks<T> {
             self.last.reserve_exact(self.last.len().clamp(FIRST, CHUNK - self.last.len()));
         } else {
             let full = std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
-            self.full.push(full);
+            self.full.push(full.into());
         }
         *n_bytes += self.n_bytes() - before;
     }
 
-    fn len(&self) -> usize {
-        self.full.iter().map(Vec::len).sum::<usize>() + self.last.len()
+    /// Adds many values at once.
+    fn take_in(&mut self, values: ScalarBuffer<T>, n_bytes: &mut usize) {
+        if values.len() < WORTH_KEEPING {
+            values.iter().for_each(|&value| self.push(value, n_bytes));
+        } else {
+            let before = self.n_bytes();
+            self.full.push(values);
+            *n_bytes += self.n_bytes() - before;
+        }
     }
 
     fn n_bytes(&self) -> usize {
-        let chunks: usize = self.full.iter().map(Vec::capacity).sum();
-        (chunks + self.last.capacity()) * size_of::<T>() + self.full.capacity() * size_of::<Vec<T>>()
+        let chunks: usize = self.full.iter().map(ScalarBuffer::len).sum();
+        (chunks + self.last.capacity()) * size_of::<T>() + self.full.capacity() * size_of::<ScalarBuffer<T>>()
     }
 
     fn parts(&self) -> impl Iterator<Item = &[T]> {
-        self.full.iter().chain([&self.last]).map(Vec::as_slice)
+        self.full.iter().map(|chunk| &**chunk).chain([self.last.as_slice()]).filter(|part| !part.is_empty())
     }
 }
 
@@ -64,13 +87,6 @@ pub(super) struct Heaps {
     /// As long as `narrow` once a value did not fit 32 bits; from then on all values go here.
     wide: Vec<Chunks<i64>>,
     n_bytes: usize,
-}
-
-/// Room in which groups are summarised one after another.
-#[derive(Debug, Default)]
-pub(super) struct Room {
-    narrow: Sieve<i32>,
-    wide: Sieve<i64>,
 }
 
 impl Heaps {
@@ -106,31 +122,41 @@ impl Heaps {
         self.wide.resize_with(self.narrow.len(), Chunks::default);
     }
 
-    /// Number of values in a group.
-    pub(super) fn len(&self, group: usize) -> usize {
-        self.narrow[group].len() + self.wide.get(group).map_or(0, Chunks::len)
+    /// Adds values of 32 bits to a group that was made sure of.
+    pub(super) fn take_narrow(&mut self, group: usize, values: ScalarBuffer<i32>) {
+        self.narrow[group].take_in(values, &mut self.n_bytes);
     }
 
-    /// Appends a group's values.
-    pub(super) fn copy_to(&self, group: usize, values: &mut Vec<i64>) {
-        for part in self.narrow[group].parts() {
-            values.extend(part.iter().map(|&value| i64::from(value)));
-        }
-        for part in self.wide.get(group).into_iter().flat_map(Chunks::parts) {
-            values.extend_from_slice(part);
+    /// Adds values of 64 bits to a group that was made sure of.
+    pub(super) fn take_wide(&mut self, group: usize, values: ScalarBuffer<i64>) {
+        if !values.is_empty() {
+            if self.wide.is_empty() {
+                self.widen();
+            }
+            self.wide[group].take_in(values, &mut self.n_bytes);
         }
     }
 
-    /// Summarises a group; `None` where it is empty.
-    pub(super) fn distribution(&self, group: usize, room: &mut Room) -> Option<Distribution> {
-        let narrow = &self.narrow[group];
-        let Some(wide) = self.wide.get(group).filter(|wide| wide.len() > 0) else {
-            return summarise(&narrow.parts().collect::<Vec<_>>(), &mut room.narrow);
-        };
-        let mut widened = Vec::with_capacity(narrow.len());
-        widened.extend(narrow.parts().flatten().map(|&value| i64::from(value)));
-        let parts: Vec<_> = wide.parts().chain([widened.as_slice()]).collect();
-        summarise(&parts, &mut room.wide)
+    /// A group's values that are held in 32 bits, and those in 64.
+    pub(super) fn parts(&self, group: usize) -> (Sample<'_, i32>, Sample<'_, i64>) {
+        let wide = self.wide.get(group).into_iter().flat_map(Chunks::parts);
+        (self.narrow[group].parts().collect(), wide.collect())
+    }
+
+    /// Summarises each group; `None` where it is empty. With the total, that comes last.
+    pub(super) fn distributions(&self, total: Total) -> Vec<Option<Distribution>> {
+        let groups = 0..self.n_groups();
+        if self.wide.is_empty() {
+            let samples: Vec<Sample<'_, i32>> = groups.map(|group| self.parts(group).0).collect();
+            return distributions(&samples, total);
+        }
+        let widened: Vec<Vec<i64>> = groups
+            .clone()
+            .map(|group| self.narrow[group].parts().flatten().map(|&value| i64::from(value)).collect())
+            .collect();
+        let samples: Vec<Sample<'_, i64>> =
+            groups.map(|group| self.parts(group).1.into_iter().chain([widened[group].as_slice()]).collect()).collect();
+        distributions(&samples, total)
     }
 
     /// Takes the first `n_groups` groups out; the others move to their places.
@@ -151,6 +177,17 @@ impl Heaps {
     }
 }
 
+fn distributions<T: super::select::Whole>(samples: &[Sample<'_, T>], total: Total) -> Vec<Option<Distribution>> {
+    match total {
+        Total::Without => summarise_each(samples),
+        Total::With => {
+            let (mut each, total) = summarise_together(samples);
+            each.push(total);
+            each
+        }
+    }
+}
+
 /// The first `n`, or all where there are fewer; what is left stays.
 fn split<T>(groups: &mut Vec<T>, n: usize) -> Vec<T> {
     if n >= groups.len() { std::mem::take(groups) } else { groups.drain(..n).collect() }
@@ -163,8 +200,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn values_of(heaps: &Heaps, group: usize) -> Vec<i64> {
-        let mut values = Vec::new();
-        heaps.copy_to(group, &mut values);
+        let (narrow, wide) = heaps.parts(group);
+        let narrow = narrow.into_iter().flatten().map(|&value| i64::from(value));
+        let mut values: Vec<i64> = narrow.chain(wide.into_iter().flatten().copied()).collect();
         values.sort_unstable();
         values
     }
@@ -203,16 +241,18 @@ mod tests {
                     plain[group].push(value);
                 }
             }
-            let mut room = Room::default();
             for values in &mut plain {
                 values.sort_unstable();
             }
             plain.truncate(heaps.n_groups());
             for (group, plain) in plain.iter().enumerate() {
-                prop_assert_eq!(heaps.len(group), plain.len());
                 prop_assert_eq!(&values_of(&heaps, group), plain);
-                prop_assert_eq!(heaps.distribution(group, &mut room), distribution_of(plain));
             }
+            let all = distribution_of(&plain.concat());
+            let mut expected: Vec<_> = plain.iter().map(|values| distribution_of(values)).collect();
+            prop_assert_eq!(heaps.distributions(Total::Without), expected.clone());
+            expected.push(all);
+            prop_assert_eq!(heaps.distributions(Total::With), expected);
             let first = heaps.take_first(n_first);
             for (group, plain) in plain[first.n_groups()..].iter().enumerate() {
                 prop_assert_eq!(&values_of(&heaps, group), plain);

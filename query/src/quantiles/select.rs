@@ -1,8 +1,10 @@
 //! The values at a few ranks of a large sample. A first walk counts values by their leading bits, a second one keeps
 //! those that share their leading bits with a value asked for: one in thirty or so. Among them, selection finds it.
 
+use super::Extent;
+
 /// Whole numbers narrow or wide.
-pub(super) trait Whole: Copy + Ord + Default + Into<i64> {
+pub(super) trait Whole: Copy + Ord + Default + Into<i64> + Send + Sync {
     /// Exact, so that it does not depend on the order of values.
     fn sum(values: &[Self]) -> i128;
 }
@@ -32,53 +34,107 @@ const MESH_BITS: u32 = 7;
 #[derive(Debug)]
 pub(super) struct Sieve<T> {
     counts: Vec<u32>,
-    wanted: Vec<bool>,
     kept: Vec<T>,
 }
 
 impl<T> Default for Sieve<T> {
     fn default() -> Self {
-        Self { counts: Vec::new(), wanted: Vec::new(), kept: Vec::new() }
+        Self { counts: Vec::new(), kept: Vec::new() }
     }
 }
 
+/// How many values lie in each mesh, over several samples.
+pub(super) type Counts = [u32; MESHES];
+
+/// Counts of nothing.
+pub(super) fn no_counts() -> Box<Counts> {
+    let counts: Box<[u32]> = vec![0; MESHES].into();
+    counts.try_into().expect("it was just made this long")
+}
+
 impl<T: Whole> Sieve<T> {
-    /// The values at these ranks, which rise and count from 0. `range` is the smallest and the largest value.
-    pub(super) fn at_ranks(&mut self, parts: &[&[T]], range: (T, T), ranks: &[usize]) -> Vec<T> {
-        let n: usize = parts.iter().map(|part| part.len()).sum();
-        let (min, max): (i64, i64) = (range.0.into(), range.1.into());
-        let ranks = if n <= SMALL || u32::try_from(n).is_err() || max.checked_sub(min).is_none() {
+    /// The values at these ranks, which rise and count from 0. Meshes are counted from `base`, which no value lies
+    /// below; `counts` gets those of the sample added.
+    pub(super) fn at_ranks(
+        &mut self,
+        parts: &[&[T]],
+        extent: &Extent,
+        base: i64,
+        ranks: &[usize],
+        counts: Option<&mut Counts>,
+    ) -> Vec<T> {
+        let is_meshed = is_meshed(extent, base);
+        let ranks = if extent.n <= SMALL || !is_meshed {
+            if let Some(counts) = counts.filter(|_| is_meshed) {
+                count(parts, base, counts);
+            }
             self.kept.clear();
             for part in parts {
                 self.kept.extend_from_slice(part);
             }
             ranks.to_vec()
         } else {
-            self.sift(parts, min, max, ranks)
+            self.sift(parts, extent.max, base, ranks, counts)
         };
         select(&mut self.kept, 0, &ranks);
         ranks.iter().map(|&rank| self.kept[rank]).collect()
     }
 
     /// Keeps what may lie at the ranks, and tells their ranks among it.
-    fn sift(&mut self, parts: &[&[T]], min: i64, max: i64, ranks: &[usize]) -> Vec<usize> {
+    fn sift(
+        &mut self,
+        parts: &[&[T]],
+        max: i64,
+        base: i64,
+        ranks: &[usize],
+        all_counts: Option<&mut Counts>,
+    ) -> Vec<usize> {
         self.counts.clear();
         self.counts.resize(MESHES, 0);
-        self.wanted.clear();
-        self.wanted.resize(MESHES, false);
         // Arrays, so that no mesh need be checked against their length.
-        let counts: &mut [u32; MESHES] = self.counts.first_chunk_mut().expect("it was just made this long");
-        let wanted: &mut [bool; MESHES] = self.wanted.first_chunk_mut().expect("it was just made this long");
-        for part in parts {
-            for &value in *part {
-                counts[mesh(value.into() - min)] += 1;
-            }
+        let counts: &mut Counts = self.counts.first_chunk_mut().expect("it was just made this long");
+        count(parts, base, counts);
+        if let Some(all) = all_counts {
+            all.iter_mut().zip(counts.iter()).for_each(|(all, n)| *all += n);
         }
+        let net = Net::new(&counts[..=mesh(max - base)], ranks);
+        self.kept.clear();
+        net.keep(parts, base, &mut self.kept);
+        net.moved
+    }
+}
 
+/// Whether meshes can be counted in 32 bits, from a base on.
+pub(super) fn is_meshed(extent: &Extent, base: i64) -> bool {
+    u32::try_from(extent.n).is_ok() && extent.max.checked_sub(base).is_some()
+}
+
+fn count<T: Whole>(parts: &[&[T]], base: i64, counts: &mut Counts) {
+    for part in parts {
+        for &value in *part {
+            counts[mesh(value.into() - base)] += 1;
+        }
+    }
+}
+
+/// The meshes in which ranks lie.
+#[derive(Debug)]
+pub(super) struct Net {
+    wanted: Box<[bool; MESHES]>,
+    n_kept: usize,
+    /// The ranks, among what is kept.
+    pub(super) moved: Vec<usize>,
+}
+
+impl Net {
+    /// For ranks that rise.
+    pub(super) fn new(counts: &[u32], ranks: &[usize]) -> Self {
+        let wanted: Box<[bool]> = vec![false; MESHES].into();
+        let mut wanted: Box<[bool; MESHES]> = wanted.try_into().expect("it was just made this long");
         let mut moved = Vec::with_capacity(ranks.len());
         let (mut n_before, mut n_kept) = (0, 0);
         let mut left = ranks.iter().peekable();
-        for (count, wanted) in counts[..=mesh(max - min)].iter().zip(wanted.iter_mut()) {
+        for (count, wanted) in counts.iter().zip(wanted.iter_mut()) {
             let n_here = *count as usize;
             while let Some(rank) = left.next_if(|&&rank| rank < n_before + n_here) {
                 moved.push(n_kept + rank - n_before);
@@ -87,19 +143,22 @@ impl<T: Whole> Sieve<T> {
             n_kept += if *wanted { n_here } else { 0 };
             n_before += n_here;
         }
+        Self { wanted, n_kept, moved }
+    }
 
-        self.kept.clear();
-        self.kept.resize(n_kept + 1, T::default());
-        let mut next = 0;
+    /// Appends the values of the wanted meshes.
+    pub(super) fn keep<T: Whole>(&self, parts: &[&[T]], base: i64, kept: &mut Vec<T>) {
+        let mut next = kept.len();
         for part in parts {
+            // Room for all of the part and no more than can be kept; written without a branch: what is not wanted is
+            // written over, in the end in the place beyond.
+            kept.resize(next + part.len().min(self.n_kept) + 1, T::default());
             for &value in *part {
-                // Written without a branch: what is not wanted is written over, in the end in the place beyond.
-                self.kept[next] = value;
-                next += usize::from(wanted[mesh(value.into() - min)]);
+                kept[next] = value;
+                next += usize::from(self.wanted[mesh(value.into() - base)]);
             }
         }
-        self.kept.truncate(n_kept);
-        moved
+        kept.truncate(next);
     }
 }
 
@@ -113,7 +172,7 @@ fn mesh(distance: i64) -> usize {
 
 /// Puts the values of the given ranks, rising and counted from `first` on, where sorting would put them. Each
 /// selection parts the values, so that the ranks to either side are looked for only among their own.
-fn select<T: Ord>(values: &mut [T], first: usize, ranks: &[usize]) {
+pub(super) fn select<T: Ord>(values: &mut [T], first: usize, ranks: &[usize]) {
     if ranks.is_empty() {
         return;
     }
@@ -164,9 +223,14 @@ mod tests {
             let (first, second) = sample.split_at(cut);
             let mut sorted = sample.clone();
             sorted.sort_unstable();
-            let range = (sorted[0], sorted[sorted.len() - 1]);
+            let parts = [first, second];
+            let extent = Extent::of(&parts).expect("it has values");
             let expected: Vec<i64> = ranks.iter().map(|&rank| sorted[rank]).collect();
-            prop_assert_eq!(Sieve::default().at_ranks(&[first, second], range, &ranks), expected);
+            let mut counts = no_counts();
+            for base in [extent.min, extent.min.saturating_sub(12_345)] {
+                let found = Sieve::default().at_ranks(&parts, &extent, base, &ranks, Some(&mut counts));
+                prop_assert_eq!(&found, &expected);
+            }
         }
     }
 }

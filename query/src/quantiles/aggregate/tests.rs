@@ -155,7 +155,7 @@ async fn a_window_may_ask_again_and_again() {
 
 #[test]
 fn state_and_answers_leave_later_groups_in_place() {
-    let mut groups = Groups::default();
+    let mut groups = Groups { heaps: Heaps::default(), total: Total::Without };
     let values: ArrayRef = Arc::new(Int64Array::from(vec![10, 20, 30, 40, 50, 60]));
     groups.update_batch(&[values], &[0, 1, 2, 0, 1, 2], None, 3).unwrap();
     let grown = groups.size();
