@@ -9,6 +9,7 @@ use chrono::{Datelike, SecondsFormat};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
@@ -43,6 +44,16 @@ const UNLIKE: [&str; 13] = [
     "reason",
     "sha",
 ];
+
+/// Instants that many rows in a row share. Plain, they compress to less than their differences do, and are read in half
+/// the time.
+const SHARED: [&str; 2] = ["known_at", "shipped_at"];
+
+/// Tables whose rows begin with this column are sorted by it: who asks for one value of it then reads a few pages.
+const SORTED_BY: &str = "service";
+
+/// Rows in a page of a sorted table.
+const ROWS_PER_PAGE: usize = 8_192;
 
 /// A file that a table consists of.
 #[derive(Debug)]
@@ -142,7 +153,9 @@ pub(crate) struct Encoded {
 
 impl Encoder {
     pub(crate) fn new(schema: &SchemaRef) -> Result<Self, ParquetError> {
-        let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties(schema)))?;
+        // Without a copy of the schema as Arrow writes it: the log has it, and it is larger than a small file's rows.
+        let options = ArrowWriterOptions::new().with_properties(properties(schema)).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options)?;
         Ok(Self { writer, schema: Arc::clone(schema) })
     }
 
@@ -168,24 +181,27 @@ fn properties(schema: &Schema) -> WriterProperties {
         .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
         .set_statistics_truncate_length(Some(STATISTICS_LENGTH))
         .set_column_index_truncate_length(Some(STATISTICS_LENGTH));
+    if schema.fields().first().is_some_and(|field| field.name() == SORTED_BY) {
+        properties = properties.set_data_page_row_count_limit(ROWS_PER_PAGE);
+    }
     for field in schema.fields() {
-        let path = match field.data_type() {
-            DataType::List(item) => {
-                vec![field.name().clone(), "list".to_owned(), item.name().clone()]
-            }
-            _ => vec![field.name().clone()],
+        let name = field.name().as_str();
+        let (path, leaf) = match field.data_type() {
+            DataType::List(item) => (vec![name.to_owned(), "list".to_owned(), item.name().clone()], item.data_type()),
+            other => (vec![name.to_owned()], other),
         };
         let path = ColumnPath::new(path);
-        if UNLIKE.contains(&field.name().as_str()) {
-            properties = properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
+        let encoding = match leaf {
+            // Lengths apart from the bytes: those of a SHA in hexadecimal are then nothing but digits of four bits.
+            DataType::Utf8 | DataType::Binary if UNLIKE.contains(&name) => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+            DataType::Timestamp(..) if SHARED.contains(&name) => Encoding::PLAIN,
+            DataType::Timestamp(..) | DataType::Int64 | DataType::Int32 => Encoding::DELTA_BINARY_PACKED,
+            _ => continue,
+        };
+        if encoding == Encoding::DELTA_LENGTH_BYTE_ARRAY {
+            properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
         }
-        if matches!(field.data_type(), DataType::Timestamp(..) | DataType::Int64 | DataType::Int32) {
-            properties = properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-        }
+        properties = properties.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, encoding);
     }
     properties.build()
 }

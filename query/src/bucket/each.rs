@@ -26,14 +26,14 @@ pub(crate) fn in_each_bucket(
 ) -> Result<Option<LogicalPlan>> {
     let LogicalPlan::Projection(projection) = plan else { return Ok(None) };
     let LogicalPlan::Aggregate(aggregate) = projection.input.as_ref() else { return Ok(None) };
-    let is_plain = |expr: &Expr| matches!(expr.clone().unalias(), Expr::Column(_));
+    let is_plain = |expr: &Expr| matches!(expr.clone().unalias_nested().data, Expr::Column(_));
     if !aggregate.group_expr.is_empty() || !projection.expr.iter().all(is_plain) {
         return Ok(None);
     }
     let mut changed = Vec::with_capacity(aggregate.aggr_expr.len());
     for expr in &aggregate.aggr_expr {
         let name = expr.schema_name().to_string();
-        let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.clone().unalias() else {
+        let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.clone().unalias_nested().data else {
             return Ok(None);
         };
         let AggregateFunctionParams { args, distinct, filter, order_by, null_treatment } = params;

@@ -160,7 +160,7 @@ fn state_and_answers_leave_later_groups_in_place() {
     groups.update_batch(&[values], &[0, 1, 2, 0, 1, 2], None, 3).unwrap();
     let grown = groups.size();
     let state = groups.state(EmitTo::First(1)).unwrap();
-    assert_eq!(state[0].as_list::<i32>().value(0).as_primitive::<Int64Type>().values(), &[10, 40]);
+    assert_eq!(state[0].as_list::<i32>().value(0).as_primitive::<Int32Type>().values(), &[10, 40]);
     assert!(groups.size() < grown);
     // The state comes back as group 2, after what was group 2.
     groups.merge_batch(&state, &[2], 3).unwrap();
