@@ -12,7 +12,9 @@ use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record
 use arrow::datatypes::{DataType, SchemaRef};
 use chrono::TimeDelta;
 use datafusion::prelude::{Expr, col, lit};
-use dorado_lake::{Change, Deployment, GoldChange, Incident, Lake, Override, PullRequest, Status, Tier, Verdict};
+use dorado_lake::{
+    Change, Deployment, GoldChange, Incident, Lake, Override, PullRequest, Row as _, Status, Tier, Verdict,
+};
 use tracing::info;
 
 use crate::attribution::{Candidates, Fix, ServiceFacts, ServiceGold, attribute, history};
@@ -190,7 +192,17 @@ async fn portions(
     surroundings: &Surroundings,
     touched: &BTreeSet<String>,
 ) -> Result<Vec<BTreeSet<String>>, Error> {
-    let sizes = touched::changes_by_service(tables, catalog, surroundings).await?;
+    if tables.snapshot.n_rows(Change::TABLE) as u64 <= CHANGES_AT_ONCE {
+        return Ok(if touched.is_empty() { Vec::new() } else { vec![touched.clone()] });
+    }
+    let filter = if touched.len() <= SERVICES_AT_ONCE {
+        let repositories = surroundings.repositories(catalog);
+        let places = touched.iter().filter_map(|service| repositories.get(service)).flatten();
+        among("service", &names_of(catalog, touched)).or(among("repository", places))
+    } else {
+        lit(true)
+    };
+    let sizes = touched::changes_by_service(tables, catalog, surroundings, filter).await?;
     let mut portions: Vec<BTreeSet<String>> = Vec::new();
     let mut size = u64::MAX;
     for service in touched {
@@ -203,6 +215,12 @@ async fn portions(
         portions.last_mut().expect("one was just pushed").insert(service.clone());
     }
     Ok(portions)
+}
+
+/// Every name that facts may call these services by.
+fn names_of(catalog: &Catalog, services: &BTreeSet<String>) -> BTreeSet<String> {
+    let known = catalog.services.iter().filter(|entry| services.contains(&entry.name));
+    services.iter().chain(known.flat_map(|entry| &entry.aliases)).cloned().collect()
 }
 
 /// The facts of some services.
@@ -221,10 +239,7 @@ impl PortionFacts {
         services: &BTreeSet<String>,
     ) -> Result<Self, Error> {
         let repositories = surroundings.repositories(catalog);
-        let mut names: BTreeSet<String> = services.clone();
-        for entry in catalog.services.iter().filter(|s| services.contains(&s.name)) {
-            names.extend(entry.aliases.iter().cloned());
-        }
+        let names = names_of(catalog, services);
         let mut places: BTreeSet<String> =
             services.iter().filter_map(|s| repositories.get(s)).flatten().cloned().collect();
         places.extend(touched::repositories_by_name(tables, catalog, services).await?);
@@ -391,8 +406,11 @@ impl Made {
             }
         } else {
             // Most of gold: a month at a time, so that only one lies in memory.
-            let all: BTreeSet<String> = made.keys().cloned().chain(tables.snapshot.months(T::TABLE)).collect();
-            for month in all {
+            let there: BTreeSet<String> = tables.snapshot.months(T::TABLE).into_iter().collect();
+            for (month, rows) in made.iter().filter(|(month, _)| !there.contains(*month)) {
+                months.insert(month.clone(), sorted::<T>(rows)?);
+            }
+            for month in there {
                 let filter = col("month").eq(lit(month.as_str())).and(among("service", touched));
                 let old = by_months::<T>(tables, filter).await?.remove(&month).unwrap_or_default();
                 replace::<T>(&month, made.get(&month), old, tables, touched, &mut months).await?;

@@ -80,14 +80,16 @@ pub(super) fn hit_by(incident: &Incident, catalog: &Catalog) -> BTreeSet<String>
     incident.services.iter().map(|s| catalog.canonical(s).to_owned()).collect()
 }
 
-/// How many changes each service may have to look at.
+/// How many changes each service may have to look at, of those that pass a filter.
 pub(super) async fn changes_by_service(
     tables: &Tables,
     catalog: &Catalog,
     surroundings: &Surroundings,
+    filter: Expr,
 ) -> Result<HashMap<String, u64>, Error> {
     let mut by_service: HashMap<String, u64> = HashMap::new();
     let Some(changes) = tables.table("changes")? else { return Ok(by_service) };
+    let changes = changes.filter(filter)?;
     let grouped =
         changes.aggregate(vec![col("service"), col("repository")], vec![count(lit(1)).alias("n")])?.collect().await?;
     let mut by_repository: HashMap<String, u64> = HashMap::new();
@@ -118,8 +120,9 @@ pub(super) async fn repositories_by_name(
 ) -> Result<BTreeSet<String>, Error> {
     let mut found = BTreeSet::new();
     for table in ["changes", "pull_requests"] {
-        for (service, repository) in pairs(tables, table, lit(true)).await? {
-            let Some(repository) = repository.filter(|_| service.is_none()) else { continue };
+        // Files in which every row names a service are passed by.
+        for (_, repository) in pairs(tables, table, col("service").is_null()).await? {
+            let Some(repository) = repository else { continue };
             if catalog.services_of_repository(&repository).iter().any(|s| services.contains(s)) {
                 found.insert(repository);
             }
