@@ -49,6 +49,9 @@ const UNLIKE: [&str; 13] = [
 /// the time.
 const SHARED: [&str; 2] = ["known_at", "shipped_at"];
 
+/// Numbers that tools count up, as text: little more than what differs from the one before is kept.
+const COUNTED: [&str; 1] = ["pull_request"];
+
 /// Tables whose rows begin with this column are sorted by it: who asks for one value of it then reads a few pages.
 const SORTED_BY: &str = "service";
 
@@ -194,6 +197,7 @@ fn properties(schema: &Schema) -> WriterProperties {
         let encoding = match leaf {
             // Lengths apart from the bytes: those of a SHA in hexadecimal are then nothing but digits of four bits.
             DataType::Utf8 | DataType::Binary if UNLIKE.contains(&name) => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+            DataType::Utf8 if COUNTED.contains(&name) => Encoding::DELTA_BYTE_ARRAY,
             DataType::Timestamp(..) if SHARED.contains(&name) => Encoding::PLAIN,
             DataType::Timestamp(..) | DataType::Int64 | DataType::Int32 => Encoding::DELTA_BINARY_PACKED,
             _ => continue,
