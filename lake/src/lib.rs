@@ -14,6 +14,7 @@ mod log;
 mod maintain;
 mod month;
 mod provider;
+mod reader;
 mod register;
 mod row;
 mod snapshot;

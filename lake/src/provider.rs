@@ -12,7 +12,6 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Result, ScalarValue, Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -26,6 +25,7 @@ use object_store::path::Path;
 
 use crate::file::DataFile;
 use crate::log::MONTH;
+use crate::reader::Readers;
 use crate::table::TableState;
 
 /// A table at one version.
@@ -118,14 +118,13 @@ impl TableProvider for LakeTable {
         }
         let runtime = session.runtime_env();
         let store = runtime.object_store(&self.store_url)?;
-        let metadata_cache = runtime.cache_manager.get_file_metadata_cache();
         let options = TableParquetOptions {
             global: session.config_options().execution.parquet.clone(),
             ..TableParquetOptions::default()
         };
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
-            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(store, metadata_cache)));
+            .with_parquet_file_reader_factory(Arc::new(Readers::new(store, runtime)));
         let n_rows: Option<usize> = files.iter().map(|file| file.n_rows).sum();
         let num_rows = n_rows.map_or(Precision::Absent, Precision::Exact);
         let statistics = Statistics { num_rows, ..Statistics::new_unknown(&self.schema()) };
