@@ -1,20 +1,23 @@
-//! A compaction that takes its time keeps nobody waiting: not the committer, not readers.
+//! What reads cost others: a compaction that takes its time keeps nobody waiting, and questions read what lies at a
+//! file's end once.
 
 use std::fmt::{Display, Formatter};
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use parquet::file::metadata::ParquetMetaDataReader;
 use tokio::sync::Semaphore;
 
 use crate::address::Place;
-use crate::tests::{at, count, facts, keep_all, settle_all};
+use crate::tests::{at, collect, count, facts, keep_all, session, settle_all};
 use crate::{Lake, Options};
 
 /// A store that gives whole files of data only where it is let: compaction reads them whole, queries by ranges.
@@ -23,6 +26,20 @@ struct Held {
     inner: InMemory,
     asked: Semaphore,
     let_go: Semaphore,
+    /// What was read in part, in order.
+    ranges: Mutex<Vec<(Path, Range<u64>)>>,
+}
+
+impl Held {
+    fn new() -> Arc<Self> {
+        let (asked, let_go) = (Semaphore::new(0), Semaphore::new(0));
+        Arc::new(Self { inner: InMemory::new(), asked, let_go, ranges: Mutex::default() })
+    }
+
+    fn place(self: &Arc<Self>) -> Place {
+        let store: Arc<dyn ObjectStore> = Arc::clone(self) as _;
+        Place { store, directory: None, lock: None }
+    }
 }
 
 impl Display for Held {
@@ -46,6 +63,9 @@ impl ObjectStore for Held {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if let Some(GetRange::Bounded(range)) = &options.range {
+            self.ranges.lock().unwrap().push((location.clone(), range.clone()));
+        }
         let is_whole = options.range.is_none() && !options.head;
         if is_whole && location.filename().is_some_and(|name| name.starts_with("part-")) {
             self.asked.add_permits(1);
@@ -73,10 +93,9 @@ impl ObjectStore for Held {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settling_and_reading_go_on_while_a_compaction_runs() {
-    let held = Arc::new(Held { inner: InMemory::new(), asked: Semaphore::new(0), let_go: Semaphore::new(0) });
-    let store: Arc<dyn ObjectStore> = Arc::clone(&held) as _;
+    let held = Held::new();
     let options = Options { compact_from: 4, ..Options::default() };
-    let lake = Lake::open_at(Place { store, directory: None, lock: None }, None, options).await.unwrap();
+    let lake = Lake::open_at(held.place(), None, options).await.unwrap();
     for n in 0..4 {
         lake.import(facts(1_000 + n)).await.unwrap();
     }
@@ -97,4 +116,26 @@ async fn settling_and_reading_go_on_while_a_compaction_runs() {
     assert!(maintained.n_compacted >= 4, "{maintained:?}");
     assert_eq!(count(&lake, "select count(*) from changes").await, 34);
     assert_eq!(count(&lake, "select count(distinct id) from changes").await, 34);
+}
+
+#[tokio::test]
+async fn footers_and_page_indexes_are_read_once() {
+    let held = Held::new();
+    let lake = Lake::open_at(held.place(), None, Options::default()).await.unwrap();
+    lake.import((0..40).flat_map(facts).collect()).await.unwrap();
+    let session = session(&lake, &lake.snapshot());
+    let asked = |clock: i64| format!("select id from changes where clock > timestamp '{}'", at(clock));
+    let found = collect(&session, &asked(10)).await;
+    assert_eq!(found.num_rows(), 29);
+    let at_first = std::mem::take(&mut *held.ranges.lock().unwrap());
+    assert_eq!(collect(&session, &asked(20)).await.num_rows(), 19);
+    let later = std::mem::take(&mut *held.ranges.lock().unwrap());
+
+    let path = at_first[0].0.clone();
+    let bytes = held.inner.get(&path).await.unwrap().bytes().await.unwrap();
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes).unwrap();
+    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let rows_end = columns.map(|column| column.byte_range().0 + column.byte_range().1).max().unwrap();
+    assert!(at_first.iter().any(|(_, range)| range.end > rows_end), "{at_first:?}");
+    assert!(!later.is_empty() && later.iter().all(|(_, range)| range.end <= rows_end), "{later:?} after {rows_end}");
 }
