@@ -13,7 +13,7 @@ use object_store::{
     CopyOptions, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
-use parquet::file::metadata::ParquetMetaDataReader;
+use parquet::file::metadata::{ParquetMetaDataReader, RowGroupMetaData};
 use tokio::sync::Semaphore;
 
 use crate::address::Place;
@@ -134,7 +134,7 @@ async fn footers_and_page_indexes_are_read_once() {
     let path = at_first[0].0.clone();
     let bytes = held.inner.get(&path).await.unwrap().bytes().await.unwrap();
     let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes).unwrap();
-    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     let rows_end = columns.map(|column| column.byte_range().0 + column.byte_range().1).max().unwrap();
     assert!(at_first.iter().any(|(_, range)| range.end > rows_end), "{at_first:?}");
     assert!(!later.is_empty() && later.iter().all(|(_, range)| range.end <= rows_end), "{later:?} after {rows_end}");
