@@ -124,7 +124,8 @@ fn add_known_values(operation: &mut Value, path: &str) {
     for parameter in parameters.into_iter().flatten() {
         let known: Vec<&str> = match parameter["name"].as_str() {
             Some("id") if path.starts_with("/api/v1/metrics/") => METRICS.iter().map(|metric| metric.id).collect(),
-            Some("pack") => PACKS.iter().map(|pack| pack.id).collect(),
+            // An empty value is as good as none: templates leave them.
+            Some("pack") => PACKS.iter().map(|pack| pack.id).chain([""]).collect(),
             _ => continue,
         };
         parameter["schema"]["enum"] = json!(known);
