@@ -2,6 +2,7 @@
 //! thread of its own; all that wait for it are written in one transaction, synced before any is answered.
 
 mod file;
+mod runs;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use self::file::File;
-use crate::{Delivery, Error, Kept, SourceStatus};
+use crate::{Collected, Delivery, Error, Kept, Run, SourceStatus};
 
 /// Deliveries written in one transaction at most.
 const GROUP: usize = 1_024;
@@ -31,6 +32,18 @@ pub(crate) struct Leaving {
     pub(crate) arrival: i64,
     pub(crate) source: String,
     pub(crate) outcome: Outcome,
+    /// Why it gave no facts.
+    pub(crate) reason: Option<String>,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Ignored => "ignored",
+            Self::Rejected => "rejected",
+        }
+    }
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -44,6 +57,9 @@ enum Request {
     Through(Reply<i64>),
     Count(Reply<u64>),
     Status(Reply<Vec<SourceStatus>>),
+    Runs(Reply<Vec<Run>>),
+    KeepRun(Box<Run>, Reply<()>),
+    KeepPage(Vec<Collected>, Box<Run>, Reply<u64>),
 }
 
 /// The handle on the inbox's thread. Cheap to clone; the thread ends with the last handle.
@@ -115,6 +131,22 @@ impl Inbox {
         self.ask(Request::Status).await
     }
 
+    pub(crate) async fn runs(&self) -> Result<Vec<Run>, Error> {
+        self.ask(Request::Runs).await
+    }
+
+    pub(crate) async fn keep_run(&self, run: Run) -> Result<(), Error> {
+        self.ask(|reply| Request::KeepRun(Box::new(run), reply)).await
+    }
+
+    pub(crate) async fn keep_page(&self, page: Vec<Collected>, run: Run) -> Result<u64, Error> {
+        let n_kept = self.ask(|reply| Request::KeepPage(page, Box::new(run), reply)).await?;
+        if n_kept > 0 {
+            self.arrived.notify_one();
+        }
+        Ok(n_kept)
+    }
+
     /// Waits for one to be kept since the last call.
     pub(crate) async fn arrived(&self) {
         self.arrived.notified().await;
@@ -175,5 +207,8 @@ fn answer(file: &mut File, request: Request) {
         Request::Through(reply) => drop(reply.send(file.through())),
         Request::Count(reply) => drop(reply.send(Ok(file.n_waiting()))),
         Request::Status(reply) => drop(reply.send(file.status())),
+        Request::Runs(reply) => drop(reply.send(file.runs())),
+        Request::KeepRun(run, reply) => drop(reply.send(file.keep_run(&run))),
+        Request::KeepPage(page, run, reply) => drop(reply.send(file.keep_page(&page, &run))),
     }
 }

@@ -18,7 +18,8 @@ use crate::inbox::Inbox;
 use crate::log::Metadata;
 use crate::table::Table;
 use crate::{
-    Change, Delivery, Deployment, Error, Fact, Incident, Instant, Override, PullRequest, Row, Snapshot, bronze,
+    Change, Collected, Delivery, Deployment, Error, Fact, Incident, Instant, Override, PullRequest, Row, Run, Snapshot,
+    bronze,
 };
 
 /// Version of the tables of facts and deliveries. A change that an older program would misread raises it.
@@ -54,6 +55,8 @@ pub struct Settled {
     pub delivery: Delivery,
     /// Its facts, or why it could not be read.
     pub outcome: Result<Vec<Fact>, String>,
+    /// Why it is right and gives no facts, where that is so.
+    pub ignored: Option<String>,
 }
 
 /// New content of some months of a gold table.
@@ -80,6 +83,19 @@ pub struct SourceStatus {
     pub n_rejected: u64,
     /// Deliveries not yet settled.
     pub n_waiting: u64,
+    /// Why deliveries gave no facts, most frequent first; at most some fifty.
+    pub reasons: Vec<Reason>,
+}
+
+/// How often deliveries of a source gave no facts for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// `ignored` or `rejected`.
+    pub outcome: String,
+    /// The reason.
+    pub reason: String,
+    /// How often.
+    pub n: u64,
 }
 
 /// How a lake is kept.
@@ -235,6 +251,25 @@ impl Lake {
             Some(inbox) => inbox.status().await,
             None => Ok(Vec::new()),
         }
+    }
+
+    /// How collecting stands, by source; nothing where the lake was opened for reading.
+    pub async fn runs(&self) -> Result<Vec<Run>, Error> {
+        match &self.inner.inbox {
+            Some(inbox) => inbox.runs().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Keeps how collecting from a source stands.
+    pub async fn keep_run(&self, run: Run) -> Result<(), Error> {
+        self.inbox()?.keep_run(run).await
+    }
+
+    /// Keeps a page that was collected and the run as it is after it, both or neither. Gives the number of its
+    /// deliveries that were not collected before.
+    pub async fn keep_page(&self, page: Vec<Collected>, run: Run) -> Result<u64, Error> {
+        self.inbox()?.keep_page(page, run).await
     }
 
     /// See [`Snapshot::gold_through`].

@@ -16,7 +16,9 @@ mod month;
 mod provider;
 mod reader;
 mod register;
+mod retell;
 mod row;
+mod run;
 mod snapshot;
 mod sorted;
 mod store;
@@ -31,9 +33,11 @@ pub use fact::{
     Change, Deployment, Fact, Incident, Instant, Override, PullRequest, Stamp, Stamped, Status, Tier, Verdict,
 };
 pub use import::Import;
-pub use lake::{Batch, GoldChange, Kept, Lake, Options, Settled, SourceStatus};
+pub use lake::{Batch, GoldChange, Kept, Lake, Options, Reason, Settled, SourceStatus};
 pub use maintain::Maintained;
 pub use month::Month;
 pub use register::{Deed, Entry, Key, KeyDigest, NewToken, NoScope, Register, Scope, Token, redacted};
+pub use retell::Retelling;
 pub use row::Row;
+pub use run::{Collected, Run, RunState};
 pub use snapshot::Snapshot;

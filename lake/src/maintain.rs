@@ -163,7 +163,7 @@ fn merge_bytes(schema: &SchemaRef, contents: Vec<Bytes>) -> Result<Encoded, Arro
 }
 
 /// A batch of an older file with the columns of today's.
-fn fitted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn fitted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
         Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
         Some(column) => arrow::compute::cast(column, field.data_type()),

@@ -8,16 +8,16 @@ use crate::month::Month;
 use crate::{Change, Deployment, Fact, Incident, Override, PullRequest, Row, Stamp, Stamped};
 
 /// Rows of one table by month.
-type Months<T> = BTreeMap<Month, Vec<Stamped<T>>>;
+pub(crate) type Months<T> = BTreeMap<Month, Vec<Stamped<T>>>;
 
 /// Facts on their way into the silver tables.
 #[derive(Debug, Default)]
 pub(crate) struct Sorted {
-    changes: Months<Change>,
-    pull_requests: Months<PullRequest>,
-    deployments: Months<Deployment>,
-    incidents: Months<Incident>,
-    overrides: Months<Override>,
+    pub(crate) changes: Months<Change>,
+    pub(crate) pull_requests: Months<PullRequest>,
+    pub(crate) deployments: Months<Deployment>,
+    pub(crate) incidents: Months<Incident>,
+    pub(crate) overrides: Months<Override>,
 }
 
 impl Sorted {

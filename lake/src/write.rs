@@ -13,6 +13,9 @@ use crate::sorted::Sorted;
 use crate::table::{Change, Table};
 use crate::{Batch, Error, GoldChange, Lake, Settled, bronze};
 
+/// Letters of a reason that is counted.
+const LONGEST_REASON: usize = 200;
+
 impl Lake {
     /// Writes a batch to bronze and silver, then takes it out of the inbox. Called again after an error or a
     /// crash, with the same deliveries or with others from the front of the queue, it takes up where it was:
@@ -138,7 +141,9 @@ fn leaving(settled: &Settled) -> Leaving {
         Ok(_) => Outcome::Kept,
         Err(_) => Outcome::Rejected,
     };
-    Leaving { arrival: settled.arrival, source: settled.delivery.source_name(), outcome }
+    let reason = settled.outcome.as_ref().err().or(settled.ignored.as_ref().filter(|_| outcome == Outcome::Ignored));
+    let reason = reason.map(|reason| reason.chars().take(LONGEST_REASON).collect());
+    Leaving { arrival: settled.arrival, source: settled.delivery.source_name(), outcome, reason }
 }
 
 fn check(

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
-use super::{Leaving, Outcome};
-use crate::{Delivery, Error, Instant, Kept, SourceStatus};
+use super::{Leaving, Outcome, runs};
+use crate::{Delivery, Error, Instant, Kept, Reason, SourceStatus};
 
 const SCHEMA: &str = "
 create table if not exists waiting (
@@ -29,7 +29,18 @@ create table if not exists sources (
     n_ignored integer not null default 0,
     n_rejected integer not null default 0
 ) strict, without rowid;
+create table if not exists reasons (
+    source text not null,
+    outcome text not null,
+    reason text not null,
+    n integer not null default 0,
+    primary key (source, outcome, reason)
+) strict, without rowid;
 ";
+
+/// Reasons counted of a source; what more there are go together.
+const REASONS: i64 = 50;
+const OTHER_REASON: &str = "another reason";
 
 /// Bodies read at once by [`File::waiting`]: a batch stays small however large each may be.
 const BYTES_AT_ONCE: usize = 64 << 20;
@@ -63,10 +74,19 @@ impl File {
             transaction.execute("update counter set last_arrival = ?1", [next])?;
             Ok(kept)
         })?;
-        for (delivery, _) in deliveries.iter().zip(&kept).filter(|(_, kept)| !kept.duplicate) {
-            *self.n_waiting.entry(delivery.source_name()).or_default() += 1;
-        }
+        let new = deliveries.iter().zip(&kept).filter(|(_, kept)| !kept.duplicate);
+        self.count_waiting(new.map(|(delivery, _)| delivery.source_name()));
         Ok(kept)
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn count_waiting(&mut self, sources: impl IntoIterator<Item = String>) {
+        for source in sources {
+            *self.n_waiting.entry(source).or_default() += 1;
+        }
     }
 
     pub(super) fn waiting(&self, limit: usize) -> Result<Vec<(i64, Delivery)>, Error> {
@@ -105,10 +125,17 @@ impl File {
         let left = self.write("take out a settled batch", |transaction| {
             let mut left = BTreeMap::<(&str, Outcome), u64>::new();
             let mut delete = transaction.prepare_cached("delete from waiting where arrival = ?1")?;
-            for Leaving { arrival, source, outcome } in leaving {
+            let mut reasons = BTreeMap::<(&str, Outcome, &str), u64>::new();
+            for Leaving { arrival, source, outcome, reason } in leaving {
                 if delete.execute([arrival])? > 0 {
                     *left.entry((source, *outcome)).or_default() += 1;
+                    if let Some(reason) = reason {
+                        *reasons.entry((source, *outcome, reason)).or_default() += 1;
+                    }
                 }
+            }
+            for ((source, outcome, reason), n) in reasons {
+                count_reason(transaction, source, outcome, reason, n)?;
             }
             for ((source, outcome), n) in &left {
                 transaction.prepare_cached(counting(*outcome))?.execute(params![source, n.cast_signed()])?;
@@ -157,16 +184,27 @@ impl File {
                     n_kept: row.get::<_, i64>(2)?.cast_unsigned(),
                     n_ignored: row.get::<_, i64>(3)?.cast_unsigned(),
                     n_rejected: row.get::<_, i64>(4)?.cast_unsigned(),
+                    reasons: Vec::new(),
                 })
             })?;
-            statuses.collect::<rusqlite::Result<Vec<_>>>()
+            let mut statuses = statuses.collect::<rusqlite::Result<Vec<SourceStatus>>>()?;
+            let mut reasons = self.connection.prepare_cached(
+                "select outcome, reason, n from reasons where source = ?1 order by n desc, reason",
+            )?;
+            for status in &mut statuses {
+                let counted = reasons.query_map([&status.source], |row| {
+                    Ok(Reason { outcome: row.get(0)?, reason: row.get(1)?, n: row.get::<_, i64>(2)?.cast_unsigned() })
+                })?;
+                status.reasons = counted.collect::<rusqlite::Result<_>>()?;
+            }
+            Ok(statuses)
         };
         read().map_err(|source| Error::Inbox { action: "read the sources' counts", source })
     }
 
     /// One transaction. Where it fails the file is opened anew: after an error of the disk SQLite's view of
     /// it is not to be trusted.
-    fn write<T>(
+    pub(super) fn write<T>(
         &mut self,
         action: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
@@ -197,6 +235,7 @@ fn connect(path: Option<&Path>) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.execute_batch(SCHEMA)?;
+    connection.execute_batch(runs::SCHEMA)?;
     Ok(connection)
 }
 
@@ -211,7 +250,7 @@ fn count(connection: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
     counted.collect()
 }
 
-fn insert(transaction: &Transaction<'_>, delivery: &Delivery, last: &mut i64) -> rusqlite::Result<Kept> {
+pub(super) fn insert(transaction: &Transaction<'_>, delivery: &Delivery, last: &mut i64) -> rusqlite::Result<Kept> {
     let Delivery { source, connection, id, headers, body, received_at } = delivery;
     let headers = serde_json::to_string(headers).unwrap_or_else(|_| "[]".to_owned());
     let received_at = received_at.timestamp_micros();
@@ -252,4 +291,26 @@ fn counting(outcome: Outcome) -> &'static str {
         Outcome::Ignored => "update sources set n_ignored = n_ignored + ?2 where source = ?1",
         Outcome::Rejected => "update sources set n_rejected = n_rejected + ?2 where source = ?1",
     }
+}
+
+/// A source with endless reasons does not make the file endless.
+fn count_reason(
+    transaction: &Transaction<'_>,
+    source: &str,
+    outcome: Outcome,
+    reason: &str,
+    n: u64,
+) -> rusqlite::Result<()> {
+    let add = "update reasons set n = n + ?4 where source = ?1 and outcome = ?2 and reason = ?3";
+    if transaction.prepare_cached(add)?.execute(params![source, outcome.as_str(), reason, n.cast_signed()])? > 0 {
+        return Ok(());
+    }
+    let known: i64 = transaction
+        .prepare_cached("select count(*) from reasons where source = ?1")?
+        .query_one([source], |row| row.get(0))?;
+    let reason = if known < REASONS { reason } else { OTHER_REASON };
+    transaction
+        .prepare_cached("insert into reasons values (?1, ?2, ?3, ?4) on conflict do update set n = n + excluded.n")?
+        .execute(params![source, outcome.as_str(), reason, n.cast_signed()])?;
+    Ok(())
 }

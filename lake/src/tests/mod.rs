@@ -1,6 +1,7 @@
 //! Tests of the lake as its callers see it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod collecting;
 mod faults;
 mod held;
 mod maintaining;
@@ -63,7 +64,7 @@ pub(crate) fn translated(waiting: Vec<(i64, Delivery)>) -> Batch {
     let number = |delivery: &Delivery| delivery.id.strip_prefix("delivery-").unwrap().parse().unwrap();
     let deliveries = waiting.into_iter().map(|(arrival, delivery)| {
         let outcome = Ok(facts(number(&delivery)));
-        Settled { arrival, delivery, outcome }
+        Settled { arrival, delivery, outcome, ignored: None }
     });
     Batch { deliveries: deliveries.collect() }
 }

@@ -97,7 +97,7 @@ async fn sources_are_counted_once_for_each_delivery() {
     let outcomes = [Ok(facts(0)), Ok(Vec::new()), Err("$.time: no offset".to_owned())];
     let waiting = lake.waiting(3).await.unwrap();
     let settled = waiting.into_iter().zip(outcomes);
-    let settled = settled.map(|((arrival, delivery), outcome)| Settled { arrival, delivery, outcome });
+    let settled = settled.map(|((arrival, delivery), outcome)| Settled { arrival, delivery, outcome, ignored: None });
     lake.settle(Batch { deliveries: settled.collect() }).await.unwrap();
     let status = lake.source_status().await.unwrap().remove(0);
     assert_eq!(status.source, "events");
