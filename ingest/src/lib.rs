@@ -1,5 +1,7 @@
-//! How facts arrive: sources, signature checking, translation. Nothing here touches a table or a metric.
+//! How facts arrive: sources, signature checking, translation. collecting into the inbox. Nothing here touches a table
+//! or a metric.
 
+pub mod collect;
 pub mod http;
 pub mod import;
 mod json;

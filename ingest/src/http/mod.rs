@@ -4,6 +4,8 @@
 mod address;
 mod answer;
 mod error;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,6 +48,10 @@ pub struct Outgoing {
     pub networks: Vec<IpNet>,
     /// Headers of every call.
     pub headers: Vec<(&'static str, String)>,
+    /// How often it is asked; none for the default.
+    pub every: Option<Duration>,
+    /// From when on it is asked for what happened; none for the default.
+    pub since: Option<Instant>,
 }
 
 /// How we sign in.

@@ -42,6 +42,8 @@ impl Connection {
             certificates: self.certificates.clone(),
             networks: self.networks.clone(),
             headers: Vec::new(),
+            every: self.every,
+            since: self.since,
         }
     }
 }
