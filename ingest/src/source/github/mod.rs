@@ -1,6 +1,8 @@
 //! GitHub: webhooks, and through its API what happened before they were connected. Both go through one
 //! translator. Source: docs.github.com, "Webhook events and payloads" and "Validating webhook deliveries".
 
+mod collect;
+mod documents;
 mod options;
 mod payload;
 #[cfg(test)]
@@ -11,13 +13,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use dorado_lake::{Delivery, Fact};
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use percent_encoding::percent_decode;
 
 use options::Options;
 use payload::Payload;
 use translate::Told;
 
-use super::{BadOption, Connection, Error, Kind, Source};
+use super::{BadOption, Connection, Cursor, Error, Kind, Page, Source};
+use crate::http::{Authorization, Http, Outgoing};
 use crate::json;
 use crate::signature::{Checked, check_hmac_sha256};
 
@@ -42,12 +48,27 @@ struct Github {
 impl Github {
     fn new(connection: Connection) -> Result<Self, BadOption> {
         let options: Options = super::options(&connection)?;
-        if connection.secrets.is_empty() && connection.token.is_none() {
-            let right = "neither a secret nor a token is named, so that nothing could come in; \
+        if connection.secrets.is_empty() && options.repositories.is_empty() {
+            let right = "neither a secret nor a repository is named, so that nothing could come in; \
                          add secrets = [{ env = \"GITHUB_WEBHOOK_SECRET\" }]";
             return Err(BadOption::new("secrets", right));
         }
+        options.check(&connection)?;
         Ok(Self { connection, options })
+    }
+
+    /// Where the API of the world is, or of a server of one's own: that one has REST below `/api/v3` and GraphQL beside
+    /// it.
+    fn base(&self) -> (&str, &'static str) {
+        let url = self.connection.url.as_deref().map(|url| url.trim_end_matches('/'));
+        match url {
+            None | Some("https://github.com" | "https://www.github.com") => ("https://api.github.com", ""),
+            Some(url) => url.strip_suffix("/v3").filter(|url| url.ends_with("/api")).map_or((url, ""), |url| (url, "v3")),
+        }
+    }
+
+    fn rest_base(&self) -> &'static str {
+        self.base().1
     }
 
     fn read(&self, delivery: &Delivery) -> Result<Told, Error> {
@@ -55,6 +76,9 @@ impl Github {
             place: "header X-GitHub-Event".to_owned(),
             problem: "is missing; GitHub names the event there".to_owned(),
         })?;
+        if translate::DOCUMENTS.contains(&name) {
+            return documents::document(&delivery.body, &delivery.source_name());
+        }
         if !translate::EVENTS.contains(&name) {
             return Ok(Told::Nothing(format!("event `{name}` tells nothing that a metric needs")));
         }
@@ -95,6 +119,29 @@ impl Source for Github {
             Ok(Told::Nothing(why)) => Some(why),
             _ => None,
         }
+    }
+
+    fn outgoing(&self) -> Option<Outgoing> {
+        if self.options.repositories.is_empty() {
+            return None;
+        }
+        let token = self.connection.token.clone().filter(|_| self.options.app_id.is_none());
+        let authorization = token.map_or(Authorization::None, Authorization::Bearer);
+        let mut outgoing = self.connection.outgoing("", authorization);
+        self.base().0.clone_into(&mut outgoing.url);
+        outgoing.headers = vec![
+            ("accept", "application/vnd.github+json".to_owned()),
+            ("x-github-api-version", "2022-11-28".to_owned()),
+        ];
+        Some(outgoing)
+    }
+
+    fn collect<'a>(&'a self, http: &'a Http, from: Cursor) -> BoxStream<'a, Result<Page, Error>> {
+        collect::pages(self, http, from).boxed()
+    }
+
+    fn test<'a>(&'a self, http: &'a Http) -> BoxFuture<'a, Result<String, Error>> {
+        Box::pin(collect::test(self, http))
     }
 }
 

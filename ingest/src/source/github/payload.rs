@@ -55,9 +55,13 @@ macro_rules! lenient {
     )*};
 }
 
+pub(super) use lenient;
+
 lenient! {
     Payload {
         action: Option<String>,
+        reason: Option<String>,
+        merge_group: Option<MergeGroup>,
         // push
         git_ref as "ref": Option<String>,
         deleted: bool,
@@ -88,6 +92,11 @@ lenient! {
         added: Vec<String>,
         modified: Vec<String>,
         removed: Vec<String>,
+    }
+    MergeGroup {
+        head_sha: Option<String>,
+        base_ref: Option<String>,
+        head_commit: Option<Commit>,
     }
     CommitAuthor {
         name: Option<String>,
@@ -179,7 +188,7 @@ lenient! {
     }
 }
 
-fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,

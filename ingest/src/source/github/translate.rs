@@ -10,7 +10,7 @@ use crate::source::Error;
 use crate::source::events::sha;
 
 /// Events that are read; the others are not even parsed.
-pub(super) const EVENTS: [&str; 8] = [
+pub(super) const EVENTS: [&str; 9] = [
     "push",
     "pull_request",
     "pull_request_review",
@@ -19,7 +19,11 @@ pub(super) const EVENTS: [&str; 8] = [
     "release",
     "workflow_run",
     "issues",
+    "merge_group",
 ];
+
+/// What is collected and no webhook tells in one piece.
+pub(super) const DOCUMENTS: [&str; 2] = ["pull_request_document", "commits"];
 
 /// What an event came to.
 #[derive(Debug)]
@@ -50,6 +54,7 @@ pub(super) fn event(name: &str, payload: Payload, source: &str, options: &Option
         "release" => release(payload, source, options),
         "workflow_run" => workflow_run(payload, source, options),
         "issues" => issue(payload, source, options),
+        "merge_group" => merge_group(payload, source),
         _ => Ok(Told::nothing(format!("event `{name}` tells nothing that a metric needs"))),
     }
 }
@@ -86,6 +91,29 @@ fn push(payload: Payload, source: &str) -> Result<Told, Error> {
     Ok(Told::Facts(facts))
 }
 
+/// A merge queue's group that has reached its branch: its head is the commit there. When, only the push says.
+fn merge_group(payload: Payload, source: &str) -> Result<Told, Error> {
+    let repository = repository_of(&payload)?;
+    match (payload.action.as_deref(), payload.reason.as_deref()) {
+        (Some("destroyed"), Some("merged")) => {}
+        (Some("destroyed"), _) => return Ok(Told::nothing("a merge group that was not merged")),
+        _ => return Ok(Told::nothing("a merge group that is being checked")),
+    }
+    let group = payload.merge_group.unwrap_or_default();
+    let id = needed(group.head_sha, || "merge_group.head_sha".to_owned())?;
+    let commit = group.head_commit.unwrap_or_default();
+    if is_merge(&commit) {
+        return Ok(Told::nothing("a merge group whose head holds no work of its own"));
+    }
+    Ok(Told::one(Fact::Change(Change {
+        source: source.to_owned(),
+        id: sha(id),
+        repository: Some(repository),
+        branch: group.base_ref.map(|branch| branch.trim_start_matches("refs/heads/").to_owned()),
+        ..of_commit(commit)
+    })))
+}
+
 fn of_commit(commit: Commit) -> Change {
     let message = commit.message.unwrap_or_default();
     let paths: Vec<String> = [commit.added, commit.modified, commit.removed].concat();
@@ -110,7 +138,7 @@ fn is_merge(commit: &Commit) -> bool {
 }
 
 /// The SHA that follows the last `words` that begin a line.
-fn sha_after(message: &str, words: &str) -> Option<String> {
+pub(super) fn sha_after(message: &str, words: &str) -> Option<String> {
     message.lines().rev().find_map(|line| {
         let digits: String = line.trim().strip_prefix(words)?.chars().take_while(char::is_ascii_hexdigit).collect();
         (digits.len() >= 40).then(|| sha(digits))
@@ -171,7 +199,11 @@ fn review(payload: Payload, source: &str) -> Result<Told, Error> {
 }
 
 fn is_bot(user: &User) -> bool {
-    user.kind.as_deref() == Some("Bot") || user.login.as_deref().is_some_and(|login| login.ends_with("[bot]"))
+    user.kind.as_deref() == Some("Bot") || user.login.as_deref().is_some_and(is_bot_name)
+}
+
+pub(super) fn is_bot_name(login: &str) -> bool {
+    login.ends_with("[bot]")
 }
 
 /// A deployment that was asked for.
@@ -216,7 +248,7 @@ fn deployment_status(payload: Payload, source: &str, options: &Options) -> Resul
 
 /// GitHub's clock has whole seconds, and a record may pass through several states in one. A microsecond
 /// a step keeps the later state ahead, whatever order they arrive in.
-fn stepped(at: Option<Instant>, step: i64) -> Option<Instant> {
+pub(super) fn stepped(at: Option<Instant>, step: i64) -> Option<Instant> {
     at.map(|at| at + Duration::microseconds(step))
 }
 
@@ -412,7 +444,7 @@ fn repository_of(payload: &Payload) -> Result<String, Error> {
     needed(own.or_else(base), || "repository.full_name".to_owned())
 }
 
-fn needed<T>(value: Option<T>, place: impl FnOnce() -> String) -> Result<T, Error> {
+pub(super) fn needed<T>(value: Option<T>, place: impl FnOnce() -> String) -> Result<T, Error> {
     value.ok_or_else(|| Error::Malformed { place: place(), problem: "is missing".to_owned() })
 }
 
@@ -420,7 +452,7 @@ fn names(labels: Vec<Label>) -> Vec<String> {
     labels.into_iter().filter_map(|label| label.name).collect()
 }
 
-fn first_line(text: Option<&str>) -> Option<String> {
+pub(super) fn first_line(text: Option<&str>) -> Option<String> {
     let line = text?.lines().next()?.trim();
     (!line.is_empty()).then(|| line.to_owned())
 }
