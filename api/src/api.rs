@@ -144,7 +144,7 @@ impl Api {
     }
 
     /// Runs work on the questions' own runtime, when its turn comes, and gives it up with the request.
-    async fn on_queries<T: Send + 'static>(
+    pub(crate) async fn on_queries<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {

@@ -12,10 +12,7 @@ use crate::App;
 use crate::api::Api;
 use crate::layer::{admit, compress, cors, gate, observe};
 use crate::openapi::head;
-use crate::routes::{
-    audit, changes, deployments, docs, environments, events, explain, health, incidents, metrics, page, prometheus,
-    services, session, sources, stages, summary, teams, webhooks,
-};
+use crate::routes::{audit, changes, deliveries, deployments, docs, environments, events, explain, health, incidents, metrics, page, prometheus, services, session, sources, stages, summary, teams, unmapped, webhooks};
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(head())
@@ -31,6 +28,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(changes::changes))
         .routes(routes!(incidents::incidents))
         .routes(routes!(sources::sources))
+        .routes(routes!(deliveries::deliveries))
+        .routes(routes!(unmapped::unmapped))
         .routes(routes!(events::events))
         .routes(routes!(events::schema))
         .routes(routes!(webhooks::webhook_of_any))

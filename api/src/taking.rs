@@ -10,7 +10,6 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::access::{Caller, Credential};
 use crate::api::Api;
 use crate::extract::{Body, Encoded};
 use crate::problem::{Kind, Problem};
@@ -58,9 +57,8 @@ pub(crate) async fn take(
             .value("gzip")
             .expected("none"));
     }
-    let caller = holder(api, &body).await?;
     let mut delivery = delivery(api, body);
-    let source = authenticated(api, &caller, &mut delivery, fits)?;
+    let source = authenticated(api, &mut delivery, fits)?;
     let id = source.delivery_id(&delivery).filter(|id| (1..=255).contains(&id.len()));
     delivery.id = id.unwrap_or_else(|| hex::encode(Sha256::digest(&delivery.body)));
     delivery.headers.retain(|(name, _)| is_kept(name) || source.kept_headers().contains(&name.as_str()));
@@ -77,19 +75,9 @@ pub(crate) async fn take(
     })
 }
 
-/// Who holds the token that came with it, if one did: tools that cannot sign may send one instead.
-async fn holder(api: &Api, body: &Body) -> Result<Caller, Problem> {
-    let grant = match Credential::of(&body.headers, true) {
-        credential @ Credential::Token(_) => api.grant(&credential).await?,
-        Credential::None | Credential::Session(_) | Credential::Unreadable => None,
-    };
-    Ok(grant.map_or(Caller::Nobody, Caller::Holder))
-}
-
 /// The source whose delivery this is; it then names that source.
 fn authenticated(
     api: &Api,
-    caller: &Caller,
     delivery: &mut Delivery,
     fits: impl Fn(&dyn Source, &[(String, String)]) -> bool,
 ) -> Result<Arc<dyn Source>, Problem> {
@@ -101,9 +89,6 @@ fn authenticated(
         }
         source.name().clone_into(&mut delivery.source);
         source.connection().clone_into(&mut delivery.connection);
-        if caller.may_ingest(source.name()) || caller.may_ingest(&delivery.source_name()) {
-            return Ok(Arc::clone(source));
-        }
         match source.authenticate(delivery) {
             Ok(()) => return Ok(Arc::clone(source)),
             Err(Error::Unreadable { source_name }) => unreadable = Some(source_name),

@@ -100,7 +100,8 @@ impl Bench {
                 .find(|s| source_name(s.as_ref()) == delivery.source_name())
                 .expect("a known source");
             let outcome = source.translate(&delivery).map_err(|error| error.to_string());
-            batch.deliveries.push(Settled { arrival, delivery, outcome });
+            let ignored = source.ignored_reason(&delivery);
+            batch.deliveries.push(Settled { arrival, delivery, outcome, ignored });
         }
         lake.settle(batch).await.expect("the batch settles");
         self.engine.refresh().await.expect("gold is brought up to silver");

@@ -175,6 +175,14 @@ impl Engine {
         refresh::refresh(&self.tables(), &self.inner.lake, &self.inner.catalog, window).await
     }
 
+    /// Makes the next [`Engine::refresh`] compute all results again, also where this process ends before it.
+    ///
+    /// # Errors
+    /// The lake cannot be written.
+    pub async fn forget_results(&self) -> Result<(), Error> {
+        refresh::forget(&self.tables(), &self.inner.lake).await
+    }
+
     /// A metric over time, and by group.
     ///
     /// # Errors
@@ -280,7 +288,7 @@ impl Engine {
         .await
     }
 
-    fn tables(&self) -> Tables {
+    pub(crate) fn tables(&self) -> Tables {
         Tables::new(&self.inner.state, &self.inner.lake)
     }
 

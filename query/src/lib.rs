@@ -16,6 +16,7 @@ mod refresh;
 mod statistics;
 mod tables;
 
+pub use answer::deliveries::{Deliveries, DeliveryOutcome, SettledDelivery};
 pub use audience::Audience;
 pub use bucket::{BucketSize, Buckets, bucket_of};
 pub use catalog::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};

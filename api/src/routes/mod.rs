@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod changes;
+pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod docs;
 pub(crate) mod environments;
@@ -20,4 +21,5 @@ pub(crate) mod sources;
 pub(crate) mod stages;
 pub(crate) mod summary;
 pub(crate) mod teams;
+pub(crate) mod unmapped;
 pub(crate) mod webhooks;

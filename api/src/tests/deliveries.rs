@@ -180,3 +180,63 @@ async fn a_source_shows_what_came_of_its_deliveries() {
     assert_eq!(source["n_waiting"], 0, "{told}");
     assert_eq!(source["lag_seconds"], 0.0, "{told}");
 }
+
+#[tokio::test]
+async fn each_delivery_says_which_facts_it_gave_or_why_none() {
+    let bench = Bench::new().await;
+    bench.post("/api/v1/events", &[JSON], EVENTS).await;
+    for (event, body) in [("ping", "{}"), ("deployment", r#"{"deployment": 7}"#)] {
+        let signature = signature(ANOTHER_SECRET, body);
+        let headers = [JSON, ("x-github-event", event), ("x-hub-signature-256", signature.as_str())];
+        assert_eq!(bench.post("/webhooks/github/main", &headers, body).await.status.as_u16(), 202);
+    }
+    bench.settle().await;
+    let told = bench.get("/api/v1/deliveries").await.json();
+    let rows = told["data"].as_array().cloned().unwrap_or_default();
+    let outcomes: Vec<&str> = rows.iter().filter_map(|row| row["outcome"].as_str()).collect();
+    assert_eq!(outcomes, ["rejected", "ignored", "kept"], "{told}");
+    assert_eq!(rows[2]["n_facts"], 4);
+    assert_eq!(rows[2]["facts"][1], json!({"kind": "deployment", "id": "d0"}), "{told}");
+    assert!(rows[1]["why_none"].as_str().is_some_and(|why| why.contains("ping")), "{told}");
+    assert!(rows[0]["why_none"].as_str().is_some_and(|why| why.starts_with("deployment")), "{told}");
+
+    let first = bench.get("/api/v1/deliveries?limit=2").await.json();
+    let cursor = first["meta"]["next_cursor"].as_str().unwrap_or_default().to_owned();
+    let second = bench.get(&format!("/api/v1/deliveries?limit=2&cursor={cursor}")).await.json();
+    assert_eq!(second["data"], json!([rows[2]]));
+    assert_eq!(second["meta"]["next_cursor"], json!(null));
+    for (filter, expected) in [("source=github", 2), ("source=github/main&outcome=ignored", 1), ("source=github/x", 0)] {
+        let told = bench.get(&format!("/api/v1/deliveries?{filter}")).await.json();
+        assert_eq!(told["data"].as_array().map(Vec::len), Some(expected), "{filter}");
+    }
+    bench.get("/api/v1/deliveries?outcome=lost").await.problem(400);
+    bench.get("/api/v1/deliveries?cursor=x").await.problem(400);
+
+    let sources = bench.get("/api/v1/sources").await.json();
+    let main = sources["data"].as_array().into_iter().flatten().find(|row| row["source"] == "github/main").cloned();
+    let main = main.unwrap_or_default();
+    assert_eq!((&main["n_ignored"], &main["n_rejected"], &main["state"]), (&json!(1), &json!(1), &json!("receiving")));
+    assert_eq!(main["reasons"].as_array().map(Vec::len), Some(2), "{main}");
+    let silent = sources["data"].as_array().into_iter().flatten().find(|row| row["source"] == "github").cloned();
+    assert_eq!(silent.unwrap_or_default()["state"], "silent", "{sources}");
+}
+
+#[tokio::test]
+async fn what_the_configuration_does_not_know_comes_with_the_lines_that_would_map_it() {
+    let bench = Bench::new().await;
+    let body = json!([
+        {"type": "deployment", "id": "1", "repository": "acme/shop", "environment": "blue",
+         "finished_at": "2026-10-20T10:04:00Z"},
+        {"type": "deployment", "id": "2", "service": "till", "finished_at": "2026-10-20T10:04:00Z"},
+    ]);
+    bench.post("/api/v1/events", &[JSON], body.to_string()).await;
+    bench.settle().await;
+    let told = bench.get("/api/v1/unmapped").await.json();
+    let rows = told["data"].as_array().cloned().unwrap_or_default();
+    let named: Vec<(&str, &str, &str)> = rows
+        .iter()
+        .filter_map(|row| Some((row["kind"].as_str()?, row["name"].as_str()?, row["taken_as"].as_str()?)))
+        .collect();
+    assert_eq!(named, [("environment", "blue", "other"), ("repository", "acme/shop", "shop"), ("service", "till", "till")]);
+    assert_eq!(rows[1]["toml"], "[[service]]\nname = \"shop\"\nrepositories = [\"acme/shop\"]\n");
+}

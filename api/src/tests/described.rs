@@ -73,6 +73,8 @@ async fn every_row_that_is_served_has_only_documented_keys_of_the_documented_typ
         ("/api/v1/changes".to_owned(), "/api/v1/changes", "data"),
         ("/api/v1/incidents".to_owned(), "/api/v1/incidents", "data"),
         ("/api/v1/sources".to_owned(), "/api/v1/sources", "data"),
+        ("/api/v1/deliveries".to_owned(), "/api/v1/deliveries", "data"),
+        ("/api/v1/unmapped".to_owned(), "/api/v1/unmapped", "data"),
     ] {
         let answer = bench.get(&address).await;
         assert_eq!(answer.status.as_u16(), 200, "{address}: {}", answer.text());

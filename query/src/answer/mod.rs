@@ -1,5 +1,6 @@
 //! From a question to an answer: one plan over gold, then one flat row a bucket and group.
 
+pub(crate) mod deliveries;
 pub(crate) mod directory;
 pub(crate) mod explain;
 pub(crate) mod frame;
@@ -8,3 +9,4 @@ pub(crate) mod measure;
 pub(crate) mod page;
 pub(crate) mod series;
 pub(crate) mod stages;
+mod unmapped;

@@ -84,6 +84,13 @@ pub(crate) async fn refresh(
     Ok(Refreshed { n_services: touched.len(), months })
 }
 
+/// Makes the next refresh compute everything again.
+pub(crate) async fn forget(tables: &Tables, lake: &Lake) -> Result<(), Error> {
+    let nothing = BTreeMap::from([(MadeBy::MONTH.to_owned(), to_batch::<MadeBy>(&[]))]);
+    let forgotten = vec![GoldChange { table: MadeBy::TABLE, months: nothing }];
+    Ok(lake.publish(forgotten, tables.snapshot.gold_through()).await?)
+}
+
 /// What gold was made by; `None` where it never was.
 async fn made_by_of(tables: &Tables) -> Result<Option<MadeBy>, Error> {
     let batches = tables.rows(MadeBy::TABLE, None).await?;
