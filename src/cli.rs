@@ -33,6 +33,14 @@ pub(crate) enum Command {
     Git(GitArgs),
     /// Read files of events: NDJSON, CSV or Parquet.
     Import(ImportArgs),
+    /// Read now what connected tools know.
+    Collect(CollectArgs),
+    /// Suggest configuration out of CODEOWNERS and catalog-info.yaml files.
+    Suggest(SuggestArgs),
+    /// Read deliveries that are kept once more, by the translators of this version.
+    Replay(ReplayArgs),
+    /// List the connected tools, or test that they can be asked.
+    Sources(SourcesArgs),
     /// Report the five metrics, from a data directory or straight from a git repository.
     Report(ReportArgs),
     /// Show what is behind a number: the rows, the rule, what was left out.
@@ -163,6 +171,53 @@ pub(crate) struct ImportArgs {
     pub(crate) map: Vec<String>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CollectArgs {
+    /// Connections, as `github` or `github/main`; default: all that can be asked.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Read again from this day on, as 2026-01-31; default: go on where the last run ended.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Only deliveries of this source, as `github`, or of one connection, as `github/main`.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) source: Option<String>,
+    /// Only deliveries that arrived on this day or later, as 2026-01-31.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuggestArgs {
+    /// Files that say who owns what.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourcesArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<SourcesCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SourcesCommand {
+    /// Make one call to each and say exactly what is wrong.
+    Test {
+        /// Connections, as `github` or `github/main`; default: all that can be asked.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
 }
 
 /// The question, as the API's parameters ask it.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 pub(crate) use check::{Weight, check};
-pub(crate) use connection::{ConnectionConfig, schema};
+pub(crate) use connection::{ConnectionConfig, day, schema};
 pub(crate) use server::ServerConfig;
 
 /// Everything that can be configured.

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
+use crate::schedule::Wakers;
+
 /// Deliveries in one Delta commit at most.
 const BATCH: usize = 10_000;
 /// How long to wait before what failed is tried again.
@@ -23,12 +25,13 @@ const MAINTENANCE: Duration = Duration::from_secs(30);
 pub(crate) async fn run(
     engine: Engine,
     sources: Vec<Arc<dyn Source>>,
+    wakers: Wakers,
     now: fn() -> Instant,
     mut stop: watch::Receiver<bool>,
 ) {
     let maintenance = tokio::spawn(maintain(engine.lake().clone(), now));
     loop {
-        let failed = match settle_all(&engine, &sources).await {
+        let failed = match settle_all(&engine, &sources, &wakers).await {
             Ok(()) => false,
             Err(error) => {
                 error!(error = %chain(&error), "cannot settle what waits in the inbox; trying again");
@@ -65,7 +68,11 @@ async fn maintain(lake: Lake, now: fn() -> Instant) {
 }
 
 /// Settles batch by batch until nothing waits and gold is up to date.
-pub(crate) async fn settle_all(engine: &Engine, sources: &[Arc<dyn Source>]) -> anyhow::Result<()> {
+pub(crate) async fn settle_all(
+    engine: &Engine,
+    sources: &[Arc<dyn Source>],
+    wakers: &Wakers,
+) -> anyhow::Result<()> {
     loop {
         let waiting = engine.lake().waiting(BATCH).await?;
         if waiting.is_empty() {
@@ -78,8 +85,8 @@ pub(crate) async fn settle_all(engine: &Engine, sources: &[Arc<dyn Source>]) -> 
         let deliveries: Vec<Settled> = waiting
             .into_iter()
             .map(|(arrival, delivery)| {
-                let outcome = translate(sources, &delivery);
-                Settled { arrival, delivery, outcome }
+                let (outcome, ignored) = translate(sources, wakers, &delivery);
+                Settled { arrival, delivery, outcome, ignored }
             })
             .collect();
         let n_facts: usize = deliveries.iter().filter_map(|d| d.outcome.as_ref().ok()).map(Vec::len).sum();
@@ -95,13 +102,25 @@ pub(crate) async fn settle_all(engine: &Engine, sources: &[Arc<dyn Source>]) -> 
     }
 }
 
-fn translate(sources: &[Arc<dyn Source>], delivery: &Delivery) -> Result<Vec<Fact>, String> {
-    let is_its =
-        |source: &&Arc<dyn Source>| source.name() == delivery.source && source.connection() == delivery.connection;
-    let Some(source) = sources.iter().find(is_its) else {
-        return Err(format!("source `{}` is not connected", delivery.source_name()));
+/// What a delivery says: its facts, or why it could not be read; and why it is right and gives none.
+pub(crate) fn translate(
+    sources: &[Arc<dyn Source>],
+    wakers: &Wakers,
+    delivery: &Delivery,
+) -> (Result<Vec<Fact>, String>, Option<String>) {
+    let is_its = |source: &&Arc<dyn Source>| {
+        source.name() == delivery.source && source.connection() == delivery.connection
     };
-    source.translate(delivery).map_err(|error| error.to_string())
+    let Some(source) = sources.iter().find(is_its) else {
+        return (Err(format!("source `{}` is not connected", delivery.source_name())), None);
+    };
+    if source.asks_to_collect(delivery) {
+        wakers.wake(source.as_ref());
+    }
+    let outcome = source.translate(delivery).map_err(|error| error.to_string());
+    let gives_none = outcome.as_ref().is_ok_and(Vec::is_empty);
+    let ignored = if gives_none { source.ignored_reason(delivery) } else { None };
+    (outcome, ignored)
 }
 
 fn chain(error: &anyhow::Error) -> String {

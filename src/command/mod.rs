@@ -3,6 +3,7 @@
 mod ask;
 mod audit;
 mod check;
+mod collect;
 mod demo;
 mod explain;
 mod generated;
@@ -10,8 +11,11 @@ mod git;
 mod import;
 mod open;
 mod output;
+mod replay;
 mod report;
 mod serve;
+mod sources;
+mod suggest;
 mod table;
 mod token;
 mod words;
@@ -32,6 +36,10 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(args) => serve::run(&args, config)?,
         Command::Git(args) => git::run(&args, config)?,
         Command::Import(args) => import::run(&args, config)?,
+        Command::Suggest(args) => suggest::run(&args)?,
+        Command::Replay(args) => replay::run(&args, config)?,
+        Command::Collect(args) => collect::run(&args, config)?,
+        Command::Sources(args) => return sources::run(&args, config),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "dorado", &mut std::io::stdout());

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use super::open;
 use crate::cli::{ListenArgs, ServeArgs};
 use crate::config::Config;
-use crate::pipeline;
+use crate::{pipeline, schedule};
 use crate::telemetry::say;
 
 /// Serves until it is told to stop.
@@ -43,7 +43,11 @@ pub(crate) fn serve(
     let scheme = if access.tls.is_some() { "https" } else { "http" };
     let sources = config.sources()?;
     let (stop, stopped) = watch::channel(false);
-    let pipeline = work.spawn(pipeline::run(engine.clone(), sources.clone(), Utc::now, stopped));
+    let (wakers, collecting) = {
+        let _on_work = work.enter();
+        schedule::start(engine.lake(), &sources, Utc::now, &stopped)
+    };
+    let pipeline = work.spawn(pipeline::run(engine.clone(), sources.clone(), wakers, Utc::now, stopped));
     let app = App {
         engine: engine.clone(),
         sources,
@@ -63,6 +67,9 @@ pub(crate) fn serve(
     // A batch that is being written is finished; what waits stays in the inbox.
     let _ = stop.send(true);
     work.block_on(async {
+        for task in collecting {
+            task.await.context("a collector ended badly")?;
+        }
         pipeline.await.context("the pipeline ended badly")?;
         engine.lake().clone().close();
         Ok(())

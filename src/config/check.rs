@@ -205,7 +205,7 @@ mod tests {
             ),
             (
                 "[[connection]]\nsource = 'github'\nincident_labels = ['x']",
-                "1:1: error: the connection `github` cannot be made: `secrets`; neither a secret nor a token ",
+                "1:1: error: the connection `github` cannot be made: `secrets`; neither a secret nor a repository ",
             ),
             (
                 "[[connection]]\nsource = 'github'\nsecrets = [{ env = 'DORADO_NO_SUCH_VARIABLE' }]",
