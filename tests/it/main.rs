@@ -3,6 +3,7 @@
 mod access;
 mod binary;
 mod cli;
+mod collect;
 mod events;
 mod generated;
 mod git;
@@ -11,6 +12,8 @@ mod history;
 mod kill;
 mod model;
 mod properties;
+mod provider;
+mod replay;
 mod server;
 mod subject;
 mod tables;

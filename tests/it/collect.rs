@@ -1,0 +1,211 @@
+//! `dorado collect` and the collecting of `dorado serve`, against a provider that misbehaves while the reader is killed. In
+//! the end the facts must be the provider's.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::binary::{Ran, Serving, command};
+use crate::history::Random;
+use crate::provider::{Provider, TOKEN, World};
+
+const PERIOD: &str = "from=2026-06-01&to=2026-09-01&bucket=all";
+
+/// A data directory, and the configuration that reads from a provider into it.
+struct Bench {
+    folder: TempDir,
+    provider: Provider,
+}
+
+impl Bench {
+    fn new(world: World) -> Self {
+        Self::reading(world, "acme/shop")
+    }
+
+    fn reading(world: World, repositories: &str) -> Self {
+        Self::with(world, repositories, "token = { env = 'DORADO_TEST_TOKEN' }")
+    }
+
+    fn with(world: World, repositories: &str, options: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let provider = Provider::start(world);
+        let text = format!(
+            "[[connection]]\nsource = 'github'\nname = 'main'\nurl = '{}'\n{options}\n\
+             since = '2026-05-01'\nevery = '1s'\nrepositories = ['{repositories}']\n\
+             [[service]]\nname = 'shop'\nrepositories = ['acme/shop', 'acme/store']\n",
+            provider.address
+        );
+        std::fs::create_dir(folder.path().join("lake")).unwrap();
+        std::fs::write(folder.path().join("lake/dorado.toml"), text).unwrap();
+        Self { folder, provider }
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("lake")
+    }
+
+    fn dorado(&self, args: &[&str]) -> std::process::Command {
+        let config = self.data().join("dorado.toml");
+        let mut command = command(args);
+        command.arg("--config").arg(config).env("DORADO_DATA", self.data()).env("DORADO_TEST_TOKEN", TOKEN);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        let output = self.dorado(args).output().unwrap();
+        Ran {
+            succeeded: output.status.success(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    fn collect(&self) -> String {
+        let ran = self.run(&["collect"]);
+        assert!(ran.succeeded, "{}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    fn serve(&self) -> Serving {
+        Serving::start_with(&self.data(), &[("DORADO_TEST_TOKEN", TOKEN)])
+    }
+
+    /// Everything that is known of what happened.
+    fn facts(&self) -> Vec<Vec<Value>> {
+        let server = self.serve();
+        server.wait_until_settled();
+        let lists = ["deployments", "changes", "incidents"];
+        let mut facts: Vec<Vec<Value>> =
+            lists.iter().map(|list| server.rows(&format!("/api/v1/{list}?{PERIOD}&limit=1000"))).collect();
+        facts.push(server.json(&format!("/api/v1/summary?{PERIOD}"))["data"].as_array().unwrap().clone());
+        facts
+    }
+}
+
+#[test]
+fn what_is_collected_from_a_provider_that_misbehaves_is_what_it_knows_however_often_the_reader_is_killed() {
+    let mut world = World::new(120);
+    (world.bad_every, world.is_lively, world.page_size) = (7, true, 20);
+    let bench = Bench::new(world);
+    let mut random = Random::new(3);
+    let mut n_killed = 0;
+    for _ in 0..12 {
+        let mut child = bench.dorado(&["collect"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300 + random.below(1200) as u64));
+        n_killed += usize::from(child.try_wait().unwrap().is_none());
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    assert!(n_killed > 3, "only {n_killed} runs were still under way when they were killed");
+    bench.collect();
+    {
+        // What moved while it was read is read by the next run.
+        let mut world = bench.provider.world.lock().unwrap();
+        (world.is_lively, world.bad_every) = (false, 0);
+    }
+    bench.collect();
+
+    let calm = Bench::new(World::new(120));
+    calm.collect();
+    let (found, expected) = (bench.facts(), calm.facts());
+    assert_eq!(expected.iter().map(Vec::len).collect::<Vec<_>>()[..3], [12, 120, 3]);
+    let without_preview: Vec<Value> =
+        found[0].iter().filter(|row| row["environment"] != "preview").cloned().collect();
+    assert_eq!(without_preview, expected[0]);
+    assert_eq!(found[1..], expected[1..]);
+    let again = bench.collect();
+    assert!(again.contains("0 new records"), "what was read is read again: {again}");
+}
+
+#[test]
+fn a_thousand_merged_pull_requests_cost_few_calls() {
+    let mut world = World::new(1000);
+    // Their deployments are another matter: each costs a call.
+    world.forget_deployments();
+    let bench = Bench::new(world);
+    bench.collect();
+    let calls = bench.provider.world.lock().unwrap().calls.clone();
+    assert!(calls.len() <= 25, "{} calls: {calls:#?}", calls.len());
+}
+
+#[test]
+fn a_repository_that_moved_is_followed_and_one_that_is_gone_stops_nobody() {
+    let mut world = World::new(30);
+    world.rename("acme/store");
+    let bench = Bench::reading(world, "acme/shop', 'acme/gone");
+    bench.collect();
+    let facts = bench.facts();
+    assert_eq!(facts[0].len(), 3, "{:?}", facts[0]);
+    assert!(facts[0].iter().all(|row| row["deployment"].as_str().unwrap().starts_with("acme/store/")), "{:?}", facts[0]);
+
+    let nothing = Bench::reading(World::new(1), "acme/gone");
+    let ran = nothing.run(&["collect"]);
+    assert!(!ran.succeeded && ran.stderr.contains("acme/gone is not there"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_token_that_is_revoked_is_named_and_never_shown_and_nothing_is_lost() {
+    let bench = Bench::reading(World::new(30), "acme/*");
+    let fine = bench.run(&["sources", "test"]);
+    assert!(fine.succeeded && fine.stdout.starts_with("github/main: fine; "), "{}{}", fine.stdout, fine.stderr);
+    bench.collect();
+    let before = bench.facts();
+    bench.provider.world.lock().unwrap().is_revoked = true;
+    let (run, test) = (bench.run(&["collect"]), bench.run(&["sources", "test", "main"]));
+    assert!(!run.succeeded && run.stderr.contains("revoked"), "{}", run.stderr);
+    assert!(!test.succeeded && test.stdout.contains("the token is missing, wrong, expired or revoked"), "{}", test.stdout);
+
+    let server = bench.serve();
+    let path = "/api/v1/sources";
+    server.time_until(path, |answer| row(answer)["state"] == "failed" && row(answer)["next_run_at"].is_string());
+    let told = server.json(path);
+    assert!(row(&told)["error"].as_str().unwrap().contains("revoked"), "{told}");
+    bench.provider.world.lock().unwrap().is_revoked = false;
+    server.time_until(path, |answer| row(answer)["state"] == "idle" && row(answer)["error"].is_null());
+    let told = server.get(path).text();
+    server.kill();
+    assert_eq!(bench.facts(), before);
+    for text in [run.stderr, run.stdout, test.stdout, test.stderr, told] {
+        assert!(!text.contains(TOKEN), "{text}");
+    }
+    assert_hidden(bench.folder.path());
+}
+
+#[test]
+fn an_app_reads_as_its_installation_and_what_its_webhook_lost() {
+    let folder = TempDir::new().unwrap();
+    let key = folder.path().join("app.pem");
+    let made = std::process::Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048").output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let options =
+        format!("token = {{ file = '{}' }}\napp_id = '123'\nhooks = ['acme/shop/3']", key.display());
+    let bench = Bench::with(World::new(20), "acme/shop", &options);
+    bench.collect();
+    let facts = bench.facts();
+    assert_eq!(facts[0].len(), 2, "{:?}", facts[0]);
+    let found: Vec<&str> = facts[2].iter().filter_map(|row| row["incident"].as_str()).collect();
+    assert_eq!(found, ["acme/shop#77"]);
+    let calls = bench.provider.world.lock().unwrap().calls.clone();
+    assert_eq!(calls.iter().filter(|call| call.contains("access_tokens")).count(), 1, "one token for all calls");
+    assert_eq!(calls.iter().filter(|call| call.contains("/deliveries/")).count(), 1, "what got through is not read");
+}
+
+fn row(answer: &Value) -> &Value {
+    answer["data"].as_array().unwrap().iter().find(|row| row["source"] == "github/main").unwrap()
+}
+
+/// No file holds the token: neither the lake, nor the inbox, nor the log.
+fn assert_hidden(folder: &Path) {
+    let mut n_files = 0;
+    for entry in walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file()) {
+        let bytes = std::fs::read(entry.path()).unwrap();
+        let found = bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes());
+        assert!(!found, "{} holds the token", entry.path().display());
+        n_files += 1;
+    }
+    assert!(n_files > 5, "only {n_files} files were looked into");
+}
