@@ -54,7 +54,7 @@ pub(crate) fn run(args: &CollectArgs, config_file: Option<&Path>) -> Result<()> 
     })
 }
 
-/// The connections that can be asked, of these names: `github`, `github/main` or `main`.
+/// The connections that can be asked, of these names: the tool's, the connection's, or both with a slash.
 pub(crate) fn named(sources: &[Arc<dyn Source>], names: &[String]) -> Result<Vec<Arc<dyn Source>>> {
     let asked: Vec<_> = sources.iter().filter(|source| source.outgoing().is_some()).cloned().collect();
     let known = || asked.iter().map(|source| source_name(source.as_ref())).collect::<Vec<_>>().join(", ");

@@ -24,8 +24,8 @@ const NAMED: usize = 100;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DeliveryParams {
-    /// Only of this source, as `github`, or of one connection of it, as `github/main`.
-    #[param(example = "github")]
+    /// Only of this source, as `events`, or of one connection of it, as `events/main`.
+    #[param(example = "events")]
     source: Option<String>,
     /// Only with this outcome: `kept`, `ignored` or `rejected`.
     #[param(pattern = "^(kept|ignored|rejected)?$", example = "rejected")]
@@ -39,7 +39,7 @@ pub(crate) struct DeliveryRow {
     #[schema(example = 4711)]
     arrival: i64,
     /// Source and connection.
-    #[schema(example = "github/main")]
+    #[schema(example = "events/main")]
     source: String,
     /// The sender's id for it.
     #[schema(example = "72d3162e-cc78-11e3-81ab-4c9367dc0958")]

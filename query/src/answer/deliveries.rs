@@ -11,7 +11,7 @@ use crate::engine::{Engine, Error};
 /// Which deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deliveries {
-    /// Only of this source, as `github`, or of this connection, as `github/main`.
+    /// Only of this source, as `events`, or of this connection, as `events/main`.
     pub source: Option<String>,
     /// Only with this outcome.
     pub outcome: Option<DeliveryOutcome>,
