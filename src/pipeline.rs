@@ -68,11 +68,7 @@ async fn maintain(lake: Lake, now: fn() -> Instant) {
 }
 
 /// Settles batch by batch until nothing waits and gold is up to date.
-pub(crate) async fn settle_all(
-    engine: &Engine,
-    sources: &[Arc<dyn Source>],
-    wakers: &Wakers,
-) -> anyhow::Result<()> {
+pub(crate) async fn settle_all(engine: &Engine, sources: &[Arc<dyn Source>], wakers: &Wakers) -> anyhow::Result<()> {
     loop {
         let waiting = engine.lake().waiting(BATCH).await?;
         if waiting.is_empty() {
@@ -108,9 +104,8 @@ pub(crate) fn translate(
     wakers: &Wakers,
     delivery: &Delivery,
 ) -> (Result<Vec<Fact>, String>, Option<String>) {
-    let is_its = |source: &&Arc<dyn Source>| {
-        source.name() == delivery.source && source.connection() == delivery.connection
-    };
+    let is_its =
+        |source: &&Arc<dyn Source>| source.name() == delivery.source && source.connection() == delivery.connection;
     let Some(source) = sources.iter().find(is_its) else {
         return (Err(format!("source `{}` is not connected", delivery.source_name())), None);
     };

@@ -12,7 +12,10 @@ use crate::App;
 use crate::api::Api;
 use crate::layer::{admit, compress, cors, gate, observe};
 use crate::openapi::head;
-use crate::routes::{audit, changes, deliveries, deployments, docs, environments, events, explain, health, incidents, metrics, page, prometheus, services, session, sources, stages, summary, teams, unmapped, webhooks};
+use crate::routes::{
+    audit, changes, deliveries, deployments, docs, environments, events, explain, health, incidents, metrics, page,
+    prometheus, services, session, sources, stages, summary, teams, unmapped, webhooks,
+};
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(head())

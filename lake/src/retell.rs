@@ -76,7 +76,10 @@ impl Lake {
             let rows: Vec<Stamped<T>> = read(table, &file).await?.iter().flat_map(T::from_batch).collect();
             if rows.iter().any(|row| arrivals.contains(&row.stamp.arrival)) {
                 for row in rows.iter().filter(|row| arrivals.contains(&row.stamp.arrival)) {
-                    known.entry(row.stamp.arrival).or_default().push(Stamped { fact: row.fact.clone(), stamp: row.stamp });
+                    known
+                        .entry(row.stamp.arrival)
+                        .or_default()
+                        .push(Stamped { fact: row.fact.clone(), stamp: row.stamp });
                 }
                 files.push((file, rows));
             }
@@ -103,7 +106,8 @@ impl Lake {
             change.remove.push(file);
         }
         let mut months = BTreeMap::<Month, Vec<Stamped<T>>>::new();
-        for (month, row) in told.into_iter().filter(|(arrival, _)| others.contains(arrival)).flat_map(|(_, rows)| rows) {
+        for (month, row) in told.into_iter().filter(|(arrival, _)| others.contains(arrival)).flat_map(|(_, rows)| rows)
+        {
             months.entry(month).or_default().push(row);
         }
         for (month, rows) in months {

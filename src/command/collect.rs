@@ -48,7 +48,10 @@ pub(crate) fn run(args: &CollectArgs, config_file: Option<&Path>) -> Result<()> 
                 for error in failed {
                     crate::telemetry::complain(&error);
                 }
-                bail!("{} ended early; what was read is kept, and the next run goes on from there", counted(n as i64, "run"))
+                bail!(
+                    "{} ended early; what was read is kept, and the next run goes on from there",
+                    counted(n as i64, "run")
+                )
             }
         }
     })

@@ -16,8 +16,8 @@ use tracing::{info, warn};
 use super::open;
 use crate::cli::{ListenArgs, ServeArgs};
 use crate::config::Config;
-use crate::{pipeline, schedule};
 use crate::telemetry::say;
+use crate::{pipeline, schedule};
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: &ServeArgs, config_file: Option<&Path>) -> Result<()> {

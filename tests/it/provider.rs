@@ -211,7 +211,9 @@ impl World {
             "issues" => self.issues.iter().rev().cloned().collect(),
             list => {
                 let id = list.trim_start_matches("deployments/").trim_end_matches("/statuses");
-                match newest_first().find(|(deployment, _)| deployment["id"].as_u64().is_some_and(|n| n.to_string() == id)) {
+                match newest_first()
+                    .find(|(deployment, _)| deployment["id"].as_u64().is_some_and(|n| n.to_string() == id))
+                {
                     Some((_, statuses)) => statuses.clone(),
                     None => return not_found(),
                 }
@@ -230,9 +232,7 @@ impl World {
 
     /// One that got through at the second try, and one that never did.
     fn hook_deliveries(id: &str) -> Value {
-        let tried = |id: u64, guid: &str, code: u64| {
-            json!({"id": id, "guid": guid, "delivered_at": Utc::now().to_rfc3339(), "status_code": code, "event": "issues"})
-        };
+        let tried = |id: u64, guid: &str, code: u64| json!({"id": id, "guid": guid, "delivered_at": Utc::now().to_rfc3339(), "status_code": code, "event": "issues"});
         if id.is_empty() {
             return json!([tried(4, "lost", 502), tried(3, "late", 200), tried(2, "late", 500), tried(1, "lost", 503)]);
         }

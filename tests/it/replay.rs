@@ -30,7 +30,8 @@ impl Bench {
             let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
             mac.update(body.as_bytes());
             let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-            let headers = [("x-github-event", event), ("x-github-delivery", &n.to_string()), ("x-hub-signature-256", &signature)];
+            let headers =
+                [("x-github-event", event), ("x-github-delivery", &n.to_string()), ("x-hub-signature-256", &signature)];
             server.post("/webhooks", &headers, body).json(202);
             server.wait_until_settled();
         }
@@ -43,7 +44,8 @@ impl Bench {
     }
 
     fn configure(&self, options: &str) {
-        let text = format!("[[connection]]\nsource = 'github'\nsecrets = [{{ env = 'DORADO_TEST_SECRET' }}]\n{options}\n");
+        let text =
+            format!("[[connection]]\nsource = 'github'\nsecrets = [{{ env = 'DORADO_TEST_SECRET' }}]\n{options}\n");
         std::fs::write(self.data().join("dorado.toml"), text).unwrap();
     }
 
@@ -105,8 +107,14 @@ fn a_replay_comes_to_what_would_have_been_understood_at_once_and_changes_nothing
     assert_eq!(bench.told(), before);
 
     bench.configure(BY_WORKFLOW);
-    assert_eq!(bench.replay(&["--source", "github/other"]), "0 records replayed; 0 records of them say something else now\n");
-    assert_eq!(bench.replay(&["--since", "2126-01-01"]), "0 records replayed; 0 records of them say something else now\n");
+    assert_eq!(
+        bench.replay(&["--source", "github/other"]),
+        "0 records replayed; 0 records of them say something else now\n"
+    );
+    assert_eq!(
+        bench.replay(&["--since", "2126-01-01"]),
+        "0 records replayed; 0 records of them say something else now\n"
+    );
     assert_eq!(bench.replay(&["--source", "github"]), "3 records replayed; 3 records of them say something else now\n");
     let mut after = bench.told();
     let mut at_once = Bench::new(BY_WORKFLOW).told();
@@ -117,6 +125,9 @@ fn a_replay_comes_to_what_would_have_been_understood_at_once_and_changes_nothing
     }
     assert_eq!(after, at_once);
     assert_eq!(after.each_ref().map(Vec::len), [1, 1, 3]);
-    assert_eq!(after[2].iter().map(|row| row["outcome"].as_str().unwrap()).collect::<Vec<_>>(), ["kept", "kept", "ignored"]);
+    assert_eq!(
+        after[2].iter().map(|row| row["outcome"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["kept", "kept", "ignored"]
+    );
     assert_eq!(bench.replay(&[]), "3 records replayed; 0 records of them say something else now\n");
 }

@@ -71,7 +71,10 @@ pub(crate) async fn deliveries(
 ) -> Result<Response, Problem> {
     let page = page.page()?;
     let wrong = |name: &str, value: String, right: &str| {
-        Problem::new(Kind::InvalidParameter, format!("`{name}` is not right")).parameter(name).value(value).expected(right)
+        Problem::new(Kind::InvalidParameter, format!("`{name}` is not right"))
+            .parameter(name)
+            .value(value)
+            .expected(right)
     };
     let outcome = asked.outcome.map(|name| {
         let found = DeliveryOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == name);

@@ -105,8 +105,7 @@ pub(crate) async fn sources(
     let lake = api.engine().lake();
     let counted: BTreeMap<String, SourceStatus> =
         lake.source_status().await?.into_iter().map(|status| (status.source.clone(), status)).collect();
-    let mut runs: BTreeMap<String, Run> =
-        lake.runs().await?.into_iter().map(|run| (run.source.clone(), run)).collect();
+    let mut runs: BTreeMap<String, Run> = lake.runs().await?.into_iter().map(|run| (run.source.clone(), run)).collect();
     let connected: BTreeMap<String, &Arc<dyn Source>> =
         api.sources().iter().map(|source| (source_name(source.as_ref()), source)).collect();
     let names: BTreeSet<String> = connected.keys().chain(counted.keys()).cloned().collect();
@@ -146,10 +145,7 @@ fn row(status: Option<&SourceStatus>, run: Option<Run>, source: String, now: Ins
         n_ignored: n(|status| status.n_ignored),
         n_rejected: n(|status| status.n_rejected),
         n_waiting: n(|status| status.n_waiting),
-        reasons: reasons
-            .into_iter()
-            .map(|Reason { outcome, reason, n }| ReasonRow { outcome, reason, n })
-            .collect(),
+        reasons: reasons.into_iter().map(|Reason { outcome, reason, n }| ReasonRow { outcome, reason, n }).collect(),
         rate_limit: run.rate_limit,
         rate_limit_remaining: run.rate_limit_remaining,
         rate_limit_resets_at: text(run.rate_limit_resets_at),

@@ -205,7 +205,8 @@ async fn each_delivery_says_which_facts_it_gave_or_why_none() {
     let second = bench.get(&format!("/api/v1/deliveries?limit=2&cursor={cursor}")).await.json();
     assert_eq!(second["data"], json!([rows[2]]));
     assert_eq!(second["meta"]["next_cursor"], json!(null));
-    for (filter, expected) in [("source=github", 2), ("source=github/main&outcome=ignored", 1), ("source=github/x", 0)] {
+    for (filter, expected) in [("source=github", 2), ("source=github/main&outcome=ignored", 1), ("source=github/x", 0)]
+    {
         let told = bench.get(&format!("/api/v1/deliveries?{filter}")).await.json();
         assert_eq!(told["data"].as_array().map(Vec::len), Some(expected), "{filter}");
     }
@@ -237,6 +238,9 @@ async fn what_the_configuration_does_not_know_comes_with_the_lines_that_would_ma
         .iter()
         .filter_map(|row| Some((row["kind"].as_str()?, row["name"].as_str()?, row["taken_as"].as_str()?)))
         .collect();
-    assert_eq!(named, [("environment", "blue", "other"), ("repository", "acme/shop", "shop"), ("service", "till", "till")]);
+    assert_eq!(
+        named,
+        [("environment", "blue", "other"), ("repository", "acme/shop", "shop"), ("service", "till", "till")]
+    );
     assert_eq!(rows[1]["toml"], "[[service]]\nname = \"shop\"\nrepositories = [\"acme/shop\"]\n");
 }

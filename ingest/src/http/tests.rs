@@ -110,7 +110,9 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn nothing_outside_the_base_url_is_asked() {
     let http = patient("http://127.0.0.1:9/base");
-    for path in ["http://127.0.0.1:9/other", "http://127.0.0.1:10/base/x", "https://127.0.0.1:9/base", "../x", "http://evil/"] {
+    for path in
+        ["http://127.0.0.1:9/other", "http://127.0.0.1:10/base/x", "https://127.0.0.1:9/base", "../x", "http://evil/"]
+    {
         let error = http.get(path, &[]).await.unwrap_err();
         assert!(matches!(error, Error::NotAllowed { .. }), "{path}: {error}");
     }
@@ -126,7 +128,9 @@ async fn nothing_outside_the_base_url_is_asked() {
         };
         Http::new(outgoing, Utc::now, Patience::default()).err()
     };
-    for wrong in ["", "tool.example.org", "ftp://tool.example.org", "https://a:b@tool.example.org", "file:///etc/passwd"] {
+    for wrong in
+        ["", "tool.example.org", "ftp://tool.example.org", "https://a:b@tool.example.org", "file:///etc/passwd"]
+    {
         assert!(matches!(elsewhere(wrong), Some(Error::BadUrl { .. })), "{wrong}");
     }
 }
@@ -151,8 +155,11 @@ async fn a_long_wait_is_left_to_the_caller_and_a_spent_budget_asks_nobody() {
 
 #[tokio::test]
 async fn what_has_not_changed_is_not_read_again() {
-    let (url, served) =
-        scripted(vec![answer("200 OK", "etag: \"a\"\r\nlink: <http://x/2>; rel=\"next\"\r\n", "[]"), answer("304 X", "", "")]).await;
+    let (url, served) = scripted(vec![
+        answer("200 OK", "etag: \"a\"\r\nlink: <http://x/2>; rel=\"next\"\r\n", "[]"),
+        answer("304 X", "", ""),
+    ])
+    .await;
     let http = patient(&url);
     let first = http.get_if_changed("x", &[], None).await.unwrap().unwrap();
     assert_eq!((first.etag(), first.next_page()), (Some("\"a\""), Some("http://x/2")));

@@ -188,9 +188,9 @@ impl File {
                 })
             })?;
             let mut statuses = statuses.collect::<rusqlite::Result<Vec<SourceStatus>>>()?;
-            let mut reasons = self.connection.prepare_cached(
-                "select outcome, reason, n from reasons where source = ?1 order by n desc, reason",
-            )?;
+            let mut reasons = self
+                .connection
+                .prepare_cached("select outcome, reason, n from reasons where source = ?1 order by n desc, reason")?;
             for status in &mut statuses {
                 let counted = reasons.query_map([&status.source], |row| {
                     Ok(Reason { outcome: row.get(0)?, reason: row.get(1)?, n: row.get::<_, i64>(2)?.cast_unsigned() })

@@ -33,10 +33,7 @@ impl Engine {
                 let (service, repository) = (columns.text("service", i), columns.text("repository", i));
                 let environment = columns.text("environment", i).unwrap_or_default();
                 let tier = columns.text("tier", i).and_then(|tier| Tier::from_name(&tier));
-                let row = Told {
-                    n: columns.number("n", i).unwrap_or_default(),
-                    last: columns.instant("last", i),
-                };
+                let row = Told { n: columns.number("n", i).unwrap_or_default(), last: columns.instant("last", i) };
                 found.owner(catalog, service, repository, row);
                 found.environment(catalog, environment, tier, row);
             }

@@ -63,7 +63,9 @@ impl Github {
         let url = self.connection.url.as_deref().map(|url| url.trim_end_matches('/'));
         match url {
             None | Some("https://github.com" | "https://www.github.com") => ("https://api.github.com", ""),
-            Some(url) => url.strip_suffix("/v3").filter(|url| url.ends_with("/api")).map_or((url, ""), |url| (url, "v3")),
+            Some(url) => {
+                url.strip_suffix("/v3").filter(|url| url.ends_with("/api")).map_or((url, ""), |url| (url, "v3"))
+            }
         }
     }
 

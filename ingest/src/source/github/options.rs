@@ -23,7 +23,13 @@ pub(super) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { deployments: vec![DeploymentKind::Deployments {}], incident_labels: vec!["incident".to_owned()], repositories: Vec::new(), app_id: None, hooks: Vec::new() }
+        Self {
+            deployments: vec![DeploymentKind::Deployments {}],
+            incident_labels: vec!["incident".to_owned()],
+            repositories: Vec::new(),
+            app_id: None,
+            hooks: Vec::new(),
+        }
     }
 }
 

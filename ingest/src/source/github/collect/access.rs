@@ -46,10 +46,12 @@ impl<'a> Access<'a> {
         }
         let as_app = self.http.with(Authorization::Bearer(Secret::value(self.assertion(app_id)?)));
         let installation = as_app.get(&self.rest(&format!("users/{owner}/installation")), &[]).await;
-        let installation: Value = installation.map_err(|error| match error {
-            gone if gone.is_gone() => Error::Unsuitable(format!("the App is not installed for `{owner}`")),
-            other => other,
-        })?.json()?;
+        let installation: Value = installation
+            .map_err(|error| match error {
+                gone if gone.is_gone() => Error::Unsuitable(format!("the App is not installed for `{owner}`")),
+                other => other,
+            })?
+            .json()?;
         let path = self.rest(&format!("app/installations/{}/access_tokens", installation["id"]));
         let granted: Value = as_app.post(&path, &json!({})).await?.json()?;
         let token = granted["token"].as_str().unwrap_or_default();
@@ -68,7 +70,8 @@ impl<'a> Access<'a> {
     /// Says for ten minutes that we are the App.
     pub(super) fn assertion(&self, app_id: &str) -> Result<String, Error> {
         let wrong = |problem: &str| Error::Unsuitable(format!("the App's private key {problem}"));
-        let key = self.source.connection.token.as_ref().and_then(Secret::read).ok_or_else(|| wrong("cannot be read"))?;
+        let key =
+            self.source.connection.token.as_ref().and_then(Secret::read).ok_or_else(|| wrong("cannot be read"))?;
         let key = EncodingKey::from_rsa_pem(&key).map_err(|error| wrong(&format!("is not one in PEM: {error}")))?;
         let now = self.now().timestamp();
         // A minute back, for clocks that are off.

@@ -240,9 +240,8 @@ impl Reader<'_> {
             Err(error) if error.is_gone() => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let is_over = statuses.iter().any(|s| {
-            matches!(s["state"].as_str(), Some("success" | "failure" | "error" | "inactive"))
-        });
+        let is_over =
+            statuses.iter().any(|s| matches!(s["state"].as_str(), Some("success" | "failure" | "error" | "inactive")));
         for status in statuses {
             let body = json!({ "action": "created", "deployment_status": status, "deployment": row });
             told.push(self.delivery("deployment_status", repository, &status, body));

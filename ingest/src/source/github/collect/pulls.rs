@@ -66,7 +66,11 @@ impl Reader<'_> {
                     if first > FEWEST_PER_PAGE =>
                 {
                     self.pulls_per_page = first / 2;
-                    tracing::debug!(repository, first, "a page of pull requests was too much and is asked for by halves");
+                    tracing::debug!(
+                        repository,
+                        first,
+                        "a page of pull requests was too much and is asked for by halves"
+                    );
                 }
                 Err(error) => return Err(error.into()),
             }
