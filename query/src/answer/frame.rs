@@ -2,6 +2,7 @@
 //! select lists over them, all metrics of a table in one pass.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use arrow::array::{Array, AsArray, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
 use datafusion::dataframe::DataFrame;
@@ -146,8 +147,12 @@ pub(crate) async fn samples(
     let sql = format!("select bucket, key, {} as value from asked where {}", metric.sample, metric.counted);
     for batch in asking(over.tables, frame)?.sql(&sql).await?.collect().await? {
         let Some(values) = batch.column(2).as_any().downcast_ref::<Int64Array>() else { continue };
-        for (row, place) in places(&batch).into_iter().enumerate().filter(|(row, _)| values.is_valid(*row)) {
-            samples.entry(place).or_default().push(values.value(row));
+        for (place, rows) in runs(&batch) {
+            let into = samples.entry(place).or_default();
+            match values.nulls() {
+                None => into.extend_from_slice(&values.values()[rows]),
+                Some(known) => into.extend(rows.filter(|&row| known.is_valid(row)).map(|row| values.value(row))),
+            }
         }
     }
     Ok(samples)
@@ -221,6 +226,26 @@ fn with_group(
         Some(other) => col(other.as_str()),
     };
     Ok(rows.with_column("key", key)?)
+}
+
+/// Rows that follow one another in one place: most do, as gold is sorted by service and time.
+fn runs(batch: &RecordBatch) -> Vec<(Cell, Range<usize>)> {
+    let buckets = batch.column(0).as_any().downcast_ref::<Int32Array>();
+    let keys = batch.column(1).as_any().downcast_ref::<StringArray>();
+    let place = |row: usize| {
+        let bucket = buckets.filter(|b| b.is_valid(row)).map(|b| b.value(row) as usize);
+        (bucket, keys.filter(|k| k.is_valid(row)).map(|k| k.value(row)))
+    };
+    let mut runs = Vec::new();
+    let mut first = 0;
+    for row in 1..=batch.num_rows() {
+        if row == batch.num_rows() || place(row) != place(first) {
+            let (bucket, key) = place(first);
+            runs.push(((bucket, key.map(str::to_owned)), first..row));
+            first = row;
+        }
+    }
+    runs
 }
 
 /// The bucket and the group of each row.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use futures::future::{try_join_all, try_join3};
 use serde_json::{Value, json};
 
 use super::directory::Selection;
@@ -144,17 +145,15 @@ impl Before {
         let (from, to) = question.previous();
         let then = Buckets::new(from, to, size, question.tz).map_err(|e| Error::period(&e))?;
         let now = Buckets::new(question.from, question.to, size, question.tz).map_err(|e| Error::period(&e))?;
-        let mut before = Self {
-            cells: measure(over, &then, metrics, Cut::Buckets).await?,
-            lengths: lengths(&then),
-            now: HashMap::new(),
-            then: HashMap::new(),
+        let durations = || metrics.iter().filter(|m| m.kind == Kind::Duration);
+        let samples_of = async |buckets: &Buckets| {
+            let found =
+                durations().map(async |metric| Ok::<_, Error>((metric.id, samples(over, buckets, metric).await?)));
+            Ok::<_, Error>(try_join_all(found).await?.into_iter().collect())
         };
-        for metric in metrics.iter().filter(|m| m.kind == Kind::Duration) {
-            before.now.insert(metric.id, samples(over, &now, metric).await?);
-            before.then.insert(metric.id, samples(over, &then, metric).await?);
-        }
-        Ok(before)
+        let cells = measure(over, &then, metrics, Cut::Buckets);
+        let (cells, now, before) = try_join3(cells, samples_of(&now), samples_of(&then)).await?;
+        Ok(Self { cells, lengths: lengths(&then), now, then: before })
     }
 
     fn compare(&self, metric: &Metric, cell: &Cell, now: &Aggregates, length: Length, question: &Question) -> Row {
