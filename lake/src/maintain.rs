@@ -132,7 +132,7 @@ fn mergeable(state: &TableState, from: usize) -> Vec<Vec<Arc<DataFile>>> {
         let files = levels.into_iter().filter(|(level, _)| *level <= upto).flat_map(|(_, files)| files);
         let files = files.take_while(|file| {
             n_bytes += file.n_bytes;
-            n_bytes <= 4 * SMALL
+            n_bytes <= 2 * SMALL
         });
         Some(files.cloned().collect())
     });
