@@ -38,6 +38,9 @@ export type Service = Known<schema.ServiceRow>;
 export type Team = Known<schema.TeamRow>;
 export type Deployment = Known<schema.DeploymentRow>;
 export type Incident = Known<schema.IncidentRow>;
+export type Source = Known<schema.SourceRow>;
+export type Delivery = Known<schema.DeliveryRow>;
+export type Unmapped = Known<schema.UnmappedRow>;
 export type Stage = Known<schema.StageRow> & Record<string, unknown>;
 
 /** Who looks, and what they may. */
