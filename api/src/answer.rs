@@ -198,7 +198,7 @@ mod csv {
 
     use std::collections::BTreeSet;
 
-    use dorado_query::Row;
+    use dorado_query::{Row, csv_cell as cell};
     use serde_json::Value;
 
     /// Rows under one heading line; a row that lacks a column has an empty cell there.
@@ -225,14 +225,6 @@ mod csv {
             Some(nested @ (Value::Array(_) | Value::Object(_))) => cell(&nested.to_string()),
             Some(plain) => plain.to_string(),
         }
-    }
-
-    fn cell(text: &str) -> String {
-        let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-        if guard.is_empty() && !text.contains(['"', ',', '\n', '\r']) {
-            return text.to_owned();
-        }
-        format!("\"{guard}{}\"", text.replace('"', "\"\""))
     }
 
     #[cfg(test)]

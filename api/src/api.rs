@@ -3,12 +3,15 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use chrono::{DurationRound, TimeDelta};
 use dorado_ingest::Source;
 use dorado_lake::{Deed, Delivery, Instant, Kept};
-use dorado_query::{Answer, Engine, Question};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use dorado_query::{Answer, Chunks, Engine, Question};
+use futures::stream::{self, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinError};
 use tokio::time::timeout;
 
@@ -167,6 +170,44 @@ impl Api {
         }
     }
 
+    /// A body that is made on the questions' own runtime, no faster than it is read. What fails before the first
+    /// piece is a problem; what fails later ends the body early.
+    pub(crate) async fn stream(
+        &self,
+        begin: impl Future<Output = Result<Chunks, Problem>> + Send + 'static,
+    ) -> Result<Body, Problem> {
+        let turn = self.turn(&self.0.query_turns).await?;
+        let (ready, begun) = oneshot::channel();
+        let (pieces, mut body) = mpsc::channel(PIECES);
+        self.0.app.queries.spawn(async move {
+            let _turn = turn;
+            let mut chunks = match begin.await {
+                Ok(chunks) => chunks,
+                Err(problem) => return drop(ready.send(Err(problem))),
+            };
+            // Whoever does not wait any more does not read either.
+            if ready.send(Ok(())).is_err() {
+                return;
+            }
+            while let Some(chunk) = chunks.next().await {
+                if let Err(error) = &chunk {
+                    tracing::error!(error = error as &dyn std::error::Error, "an export ended early");
+                }
+                let failed = chunk.is_err();
+                if pieces.send(chunk.map(Bytes::from)).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        let limit = self.limits().query_timeout;
+        match timeout(limit, begun).await {
+            Ok(Ok(begun)) => begun?,
+            Ok(Err(_)) => return Err(Problem::new(Kind::Internal, "the work for this request ended early")),
+            Err(_) => return Err(Problem::new(Kind::Unavailable, "the export did not begin in time")),
+        }
+        Ok(Body::from_stream(stream::poll_fn(move |context| body.poll_recv(context))))
+    }
+
     /// Runs work that holds the processor for long away from the threads that serve HTTP.
     pub(crate) async fn aside<T: Send + 'static>(
         &self,
@@ -202,7 +243,25 @@ impl Api {
             }
         }
     }
+
+    /// Keeps a delivery and waits for the numbers to have it; whether they do when this returns.
+    pub(crate) async fn keep_and_see(&self, delivery: Delivery) -> Result<bool, Problem> {
+        let kept = self.keep(delivery).await?;
+        let lake = self.engine().lake();
+        let followed = async {
+            while lake.gold_through() < kept.arrival {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        Ok(timeout(self.limits().visible, followed).await.is_ok())
+    }
 }
+
+/// Pieces of a body that wait to be read.
+const PIECES: usize = 4;
+
+/// How often to look whether the numbers have followed.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
 
 fn crashed(failed: &JoinError) -> Problem {
     Problem::new(Kind::Internal, "the work for this request ended early").caused_by(failed)

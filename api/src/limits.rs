@@ -19,6 +19,8 @@ pub struct Limits {
     pub uploads: usize,
     /// How long a caller waits for its turn before it is told to come back.
     pub turn: Duration,
+    /// How long a caller waits for the numbers to follow what it decided.
+    pub visible: Duration,
     /// How long a question may take.
     pub query_timeout: Duration,
     /// How long the headers of a request may take.
@@ -41,6 +43,7 @@ impl Default for Limits {
             queries: 16,
             uploads: 16,
             turn: Duration::from_secs(5),
+            visible: Duration::from_secs(5),
             query_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),

@@ -20,6 +20,8 @@ use crate::router::routes;
         an `ETag`; rows also come as `text/csv` and `application/x-ndjson`."),
     tags(
         (name = "Metrics", description = "The five metrics, over time and taken apart"),
+        (name = "Flow", description = "How changes move towards users, and where they wait"),
+        (name = "Export", description = "Tables and metrics as files"),
         (name = "Lists", description = "What the metrics are about"),
         (name = "Deliveries", description = "How facts arrive"),
         (name = "Access", description = "Who is let in, and who did what"),
@@ -69,8 +71,10 @@ fn add_problems(operation: &mut Value, path: &str, method: &str) {
         statuses.push(("406", "No format that `Accept` names"));
         statuses.push(("304", "The caller has this answer already"));
     }
-    if method == "post" {
+    if ["post", "delete"].contains(&method) {
         statuses.push(("403", "Sent by a browser for another site's page"));
+    }
+    if method == "post" {
         statuses.push(("408", "The body took too long"));
         statuses.push(("413", "The body is too large"));
         statuses.push(("415", "The body is of an unknown type or encoding"));
@@ -106,7 +110,7 @@ fn add_doors(operation: &mut Value, path: &str) {
 
 /// Rows come as CSV and as lines of JSON too.
 fn add_formats(operation: &mut Value) {
-    if !["Metrics", "Lists"].contains(&operation["tags"][0].as_str().unwrap_or_default()) {
+    if !["Metrics", "Flow", "Lists"].contains(&operation["tags"][0].as_str().unwrap_or_default()) {
         return;
     }
     if let Some(content) = operation["responses"]["200"]["content"].as_object_mut() {

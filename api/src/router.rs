@@ -17,6 +17,8 @@ use crate::routes::{
     prometheus, services, session, sources, stages, summary, teams, unmapped, webhooks,
 };
 
+use crate::routes::{clusters, data_quality, export, flow, overrides, quick_check, regressions};
+
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(head())
         .routes(routes!(metrics::catalogue))
@@ -43,6 +45,16 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(prometheus::prometheus))
+        .routes(routes!(quick_check::quick_check))
+        .routes(routes!(clusters::clusters))
+        .routes(routes!(flow::batch_size))
+        .routes(routes!(flow::unshipped))
+        .routes(routes!(flow::ladder))
+        .routes(routes!(regressions::regressions))
+        .routes(routes!(data_quality::data_quality))
+        .routes(routes!(overrides::overrides, overrides::decide))
+        .routes(routes!(overrides::withdraw))
+        .routes(routes!(export::export))
         .routes(routes!(docs::openapi))
         .route("/docs", get(docs::to_docs))
         .route("/docs/", get(docs::docs))

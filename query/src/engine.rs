@@ -294,7 +294,7 @@ impl Engine {
 
     /// The answer kept for this version of the tables and this audience, or a new one. What it is made from
     /// knows only what the audience may know.
-    async fn kept(
+    pub(crate) async fn kept(
         &self,
         key: String,
         audience: &Audience,
@@ -306,7 +306,7 @@ impl Engine {
         if let Some(answer) = self.answers().of(version).get(&key) {
             return Ok(Arc::clone(answer));
         }
-        let directory = Directory::seen_by(&self.directory(&tables).await?, audience, &self.inner.catalog);
+        let directory = self.directory_for(&tables, audience).await?;
         let answer = Arc::new(make(&tables, &directory).await?);
         let mut answers = self.answers();
         let kept = answers.of(version);
@@ -321,6 +321,11 @@ impl Engine {
         self.inner.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Who there is, as far as an audience may know.
+    pub(crate) async fn directory_for(&self, tables: &Tables, audience: &Audience) -> Result<Arc<Directory>, Error> {
+        Ok(Directory::seen_by(&self.directory(tables).await?, audience, &self.inner.catalog))
+    }
+
     async fn directory(&self, tables: &Tables) -> Result<Arc<Directory>, Error> {
         let version = tables.snapshot.version();
         let known = || self.inner.directory.lock().unwrap_or_else(PoisonError::into_inner);
@@ -332,7 +337,7 @@ impl Engine {
         Ok(directory)
     }
 
-    fn meta(&self, tables: &Tables, directory: &Directory, question: &Question) -> Row {
+    pub(crate) fn meta(&self, tables: &Tables, directory: &Directory, question: &Question) -> Row {
         let time = |at: Instant| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
         let (previous_from, previous_to) = question.previous();
         let complete = tables.snapshot.gold_through() >= tables.snapshot.silver_through();

@@ -4,9 +4,11 @@
 mod answer;
 mod attribution;
 mod audience;
+mod benchmark;
 mod bucket;
 mod catalog;
 mod engine;
+mod export;
 mod gold;
 mod metric;
 mod pack;
@@ -17,10 +19,12 @@ mod statistics;
 mod tables;
 
 pub use answer::deliveries::{Deliveries, DeliveryOutcome, SettledDelivery};
+pub use answer::overrides::{About, Decision, decision_row};
 pub use audience::Audience;
 pub use bucket::{BucketSize, Buckets, bucket_of};
 pub use catalog::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
 pub use engine::{Answer, Engine, Error, List, Page, Row};
+pub use export::{Chunks, ExportFormat, Exported, csv_cell};
 pub use gold::{CauseRule, Confidence, Exclusion, FailureRule, ShipRule};
 pub use metric::{Better, Kind, METRICS, Metric, STAGES, metric};
 pub use pack::{FirstDeployment, PACKS, Pack};

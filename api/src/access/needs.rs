@@ -28,6 +28,13 @@ pub(crate) struct Ingester(Caller);
 #[derive(Debug)]
 pub(crate) struct Admin;
 
+impl Reader {
+    /// Refuses who may not read everything.
+    pub(crate) fn of_everything(&self) -> Result<(), Problem> {
+        if self.audience == Audience::Everybody { Ok(()) } else { Err(out_of_scope("read")) }
+    }
+}
+
 impl Ingester {
     /// Refuses who may not send what `source` tells.
     pub(crate) fn of(&self, source: &str) -> Result<(), Problem> {

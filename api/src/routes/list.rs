@@ -41,6 +41,23 @@ pub(crate) struct ListParams {
 /// The parameters of a list.
 pub(crate) type ListQuery = Query<ListParams, PageParams>;
 
+impl ListParams {
+    pub(crate) fn question(self, api: &Api, reader: &Reader) -> Result<Question, Problem> {
+        let asked = Asked {
+            from: self.from.or_else(|| Some("1970-01-01T00:00:00Z".to_owned())),
+            to: self.to,
+            bucket: Some("all".to_owned()),
+            tz: self.tz,
+            service: self.service,
+            team: self.team,
+            repository: self.repository,
+            environment: self.environment,
+            ..Asked::default()
+        };
+        Ok(Question::new(&asked, reader.audience.clone(), api.end_of_minute())?)
+    }
+}
+
 impl Api {
     /// Answers with a page of a list.
     pub(crate) async fn list(
@@ -51,18 +68,7 @@ impl Api {
         wanted: Wanted,
     ) -> Result<Response, Problem> {
         let Query(asked, page) = query;
-        let asked = Asked {
-            from: asked.from.or_else(|| Some("1970-01-01T00:00:00Z".to_owned())),
-            to: asked.to,
-            bucket: Some("all".to_owned()),
-            tz: asked.tz,
-            service: asked.service,
-            team: asked.team,
-            repository: asked.repository,
-            environment: asked.environment,
-            ..Asked::default()
-        };
-        let question = Question::new(&asked, reader.audience, self.end_of_minute())?;
+        let question = asked.question(self, &reader)?;
         let page = page.page()?;
         let about = question.clone();
         self.answer(&wanted, &about, move |engine| async move { engine.list(list, &question, &page).await }).await

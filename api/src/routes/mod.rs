@@ -2,19 +2,27 @@
 
 pub(crate) mod audit;
 pub(crate) mod changes;
+pub(crate) mod clusters;
+pub(crate) mod data_quality;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod docs;
 pub(crate) mod environments;
 pub(crate) mod events;
 pub(crate) mod explain;
+pub(crate) mod export;
+pub(crate) mod flow;
 pub(crate) mod health;
 pub(crate) mod incidents;
 pub(crate) mod list;
 pub(crate) mod metrics;
+pub(crate) mod overrides;
 pub(crate) mod page;
+pub(crate) mod period;
 pub(crate) mod prometheus;
 pub(crate) mod question;
+pub(crate) mod quick_check;
+pub(crate) mod regressions;
 pub(crate) mod services;
 pub(crate) mod session;
 pub(crate) mod sources;

@@ -50,6 +50,12 @@ pub(crate) struct QuestionParams {
 }
 
 impl QuestionParams {
+    /// The same, where no start is given from the beginning.
+    pub(crate) fn since_the_beginning(mut self) -> Self {
+        self.from.get_or_insert_with(|| "1970-01-01T00:00:00Z".to_owned());
+        self
+    }
+
     pub(crate) fn question(self, api: &Api, reader: &Reader) -> Result<Question, Problem> {
         let asked = Asked {
             from: self.from,

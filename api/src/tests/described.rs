@@ -75,6 +75,11 @@ async fn every_row_that_is_served_has_only_documented_keys_of_the_documented_typ
         ("/api/v1/sources".to_owned(), "/api/v1/sources", "data"),
         ("/api/v1/deliveries".to_owned(), "/api/v1/deliveries", "data"),
         ("/api/v1/unmapped".to_owned(), "/api/v1/unmapped", "data"),
+        ("/api/v1/quick-check".to_owned(), "/api/v1/quick-check", "data"),
+        ("/api/v1/clusters".to_owned(), "/api/v1/clusters", "data"),
+        ("/api/v1/flow/batch-size?group_by=service".to_owned(), "/api/v1/flow/batch-size", "data"),
+        ("/api/v1/flow/ladder?service=checkout".to_owned(), "/api/v1/flow/ladder", "data"),
+        ("/api/v1/data-quality".to_owned(), "/api/v1/data-quality", "data"),
     ] {
         let answer = bench.get(&address).await;
         assert_eq!(answer.status.as_u16(), 200, "{address}: {}", answer.text());

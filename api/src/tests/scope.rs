@@ -75,7 +75,7 @@ async fn bench() -> Bench {
 }
 
 /// Addresses whose answers are rows of somebody.
-const ADDRESSES: [&str; 16] = [
+const ADDRESSES: [&str; 20] = [
     "/api/v1/summary?compare=previous",
     "/api/v1/stages?group_by=team",
     "/api/v1/summary?group_by=service",
@@ -92,6 +92,10 @@ const ADDRESSES: [&str; 16] = [
     "/api/v1/deployments",
     "/api/v1/changes",
     "/api/v1/incidents",
+    "/api/v1/quick-check",
+    "/api/v1/clusters",
+    "/api/v1/flow/batch-size?bucket=all",
+    "/api/v1/flow/ladder",
 ];
 
 fn assert_tells_nothing_of_theirs(address: &str, answer: &Answer) {
@@ -124,6 +128,29 @@ async fn a_team_is_told_what_asking_for_that_team_tells_and_nothing_else() {
         let bearer = format!("Bearer {}", ours.show());
         let again = bench.send_from_afar("GET", address, &[known, ("authorization", &bearer)], "").await;
         assert_eq!(again.status, 200, "{address}: another's answer is not known to this one");
+    }
+}
+
+#[tokio::test]
+async fn files_and_checks_of_a_team_tell_nothing_of_others_and_facts_are_for_who_reads_all() {
+    let bench = bench().await;
+    let (_, ours) = bench.token(&["read:commerce"]);
+    for address in [
+        "/api/v1/export/outcomes",
+        "/api/v1/export/shipments?format=ndjson",
+        "/api/v1/export/causes",
+        "/api/v1/export/change-fail-rate?group_by=service",
+        "/api/v1/data-quality",
+        "/api/v1/regressions",
+        "/api/v1/flow/unshipped",
+    ] {
+        let answer = bench.get_as(&ours, address).await;
+        assert_eq!(answer.status, 200, "{address}: {}", answer.text());
+        assert_tells_nothing_of_theirs(address, &answer);
+    }
+    assert!(bench.get_as(&ours, "/api/v1/export/outcomes").await.text().contains("our-deployment"));
+    for table in ["deployments", "changes", "pull_requests", "incidents", "overrides"] {
+        bench.get_as(&ours, &format!("/api/v1/export/{table}")).await.problem(403);
     }
 }
 

@@ -4,6 +4,7 @@
 mod failing;
 mod graph;
 pub(crate) mod history;
+pub(crate) mod ladder;
 mod shipping;
 
 use chrono::TimeDelta;
@@ -76,7 +77,7 @@ pub(crate) struct ServiceGold {
 pub(crate) fn attribute(facts: &ServiceFacts<'_>, catalog: &Catalog, window: TimeDelta) -> ServiceGold {
     let (successes, misses) = attempts(&facts.deployments, catalog);
     let wanted: Vec<&str> = facts.incidents.iter().filter_map(|i| i.incident.caused_by_change.as_deref()).collect();
-    let paths = paths_of(facts, catalog);
+    let paths = paths_of(facts.service, &facts.deployments, catalog);
     let shipped = shipping::ship(facts.service, &successes, facts.candidates, &paths, &wanted);
     let evidence = failing::Evidence {
         service: facts.service,
@@ -114,12 +115,12 @@ fn attempts<'a>(deployments: &[&'a Deployment], catalog: &Catalog) -> (Vec<Attem
 }
 
 /// The path prefixes that a service is built from: as configured, else as its latest deployment says.
-fn paths_of(facts: &ServiceFacts<'_>, catalog: &Catalog) -> Vec<String> {
-    let configured = catalog.service(facts.service).map(|s| s.paths.clone()).unwrap_or_default();
+fn paths_of(service: &str, deployments: &[&Deployment], catalog: &Catalog) -> Vec<String> {
+    let configured = catalog.service(service).map(|s| s.paths.clone()).unwrap_or_default();
     if !configured.is_empty() {
         return configured;
     }
-    let told = facts.deployments.iter().filter(|d| !d.paths.is_empty()).max_by_key(|d| (d.finished_at, &d.id));
+    let told = deployments.iter().filter(|d| !d.paths.is_empty()).max_by_key(|d| (d.finished_at, &d.id));
     told.map(|d| d.paths.clone()).unwrap_or_default()
 }
 

@@ -231,7 +231,7 @@ fn names_of(catalog: &Catalog, services: &BTreeSet<String>) -> BTreeSet<String> 
 }
 
 /// The facts of some services.
-struct PortionFacts {
+pub(crate) struct PortionFacts {
     deployments: Vec<Deployment>,
     changes: Vec<Change>,
     pull_requests: Vec<PullRequest>,
@@ -239,6 +239,12 @@ struct PortionFacts {
 }
 
 impl PortionFacts {
+    /// Of some services, outside a refresh.
+    pub(crate) async fn of(tables: &Tables, catalog: &Catalog, services: &BTreeSet<String>) -> Result<Self, Error> {
+        let surroundings = Surroundings::read(tables, catalog).await?;
+        Self::read(tables, catalog, &surroundings, services).await
+    }
+
     async fn read(
         tables: &Tables,
         catalog: &Catalog,
@@ -274,23 +280,9 @@ impl PortionFacts {
         services: &BTreeSet<String>,
         window: TimeDelta,
     ) -> ServiceGold {
-        let mut by_service: HashMap<String, Vec<&Deployment>> = HashMap::new();
-        for deployment in &self.deployments {
-            if let Some(service) = catalog.service_of(deployment) {
-                by_service.entry(service).or_default().push(deployment);
-            }
-        }
-        let places = Places::new(self, catalog);
         let overrides: Vec<&Override> = overrides.iter().collect();
-        let mut shared: HashMap<PlacesKey, Candidates<'_>> = HashMap::new();
         let mut gold = ServiceGold::default();
-        for service in services {
-            let deployments = by_service.remove(service).unwrap_or_default();
-            let key = places.key(service, self.repositories.get(service));
-            let candidates = shared.entry(key).or_insert_with_key(|key| {
-                let (changes, pull_requests) = places.of(key);
-                Candidates::new(changes, pull_requests)
-            });
+        self.each(catalog, services, |service, deployments, candidates| {
             let facts = ServiceFacts {
                 service,
                 incidents: incidents.of(service),
@@ -302,8 +294,34 @@ impl PortionFacts {
             gold.shipments.extend(shipments);
             gold.outcomes.extend(outcomes);
             gold.causes.extend(causes);
-        }
+        });
         gold
+    }
+
+    /// Visits each service with its deployments and what they can have shipped.
+    pub(crate) fn each<'a>(
+        &'a self,
+        catalog: &Catalog,
+        services: &BTreeSet<String>,
+        mut visit: impl FnMut(&str, Vec<&'a Deployment>, &Candidates<'a>),
+    ) {
+        let mut by_service: HashMap<String, Vec<&Deployment>> = HashMap::new();
+        for deployment in &self.deployments {
+            if let Some(service) = catalog.service_of(deployment) {
+                by_service.entry(service).or_default().push(deployment);
+            }
+        }
+        let places = Places::new(self, catalog);
+        let mut shared: HashMap<PlacesKey, Candidates<'_>> = HashMap::new();
+        for service in services {
+            let deployments = by_service.remove(service).unwrap_or_default();
+            let key = places.key(service, self.repositories.get(service));
+            let candidates = shared.entry(key).or_insert_with_key(|key| {
+                let (changes, pull_requests) = places.of(key);
+                Candidates::new(changes, pull_requests)
+            });
+            visit(service, deployments, candidates);
+        }
     }
 }
 
