@@ -36,13 +36,22 @@ def folders():
 # The package carries the extension, so that nothing is downloaded.
 (extension,) = Path(duckdb_extension_delta.__file__).parent.glob("**/delta.duckdb_extension")
 engine = duckdb.connect()
-engine.execute(f"load '{extension}'")
+engine.execute(f"load '{extension}'; set timezone = 'UTC'")
 
 tables = {folder.name: folder for folder in folders()}
 for name in ["changes", "deployments", "incidents", "shipments", "outcomes", "causes"]:
     (by_duckdb,) = engine.sql(f"select count(*) from delta_scan('{tables[name]}')").fetchone()
     by_deltars = DeltaTable(str(tables[name])).to_pyarrow_dataset().count_rows()
     check(f"rows of {name}, by DuckDB and by delta-rs", by_duckdb, by_deltars)
+
+# The columns whose encodings are chosen one by one: every value, by both.
+for name, columns in {"changes": ["id", "pull_request"], "shipments": ["change", "known_at"], "deployments": ["id", "revision"]}.items():
+    for column in columns:
+        read = f"epoch_us({column})" if column.endswith("_at") else column
+        ours = DeltaTable(str(tables[name])).to_pyarrow_table(columns=[column])[column]
+        ours = (ours.cast("int64") if column.endswith("_at") else ours).to_pylist()
+        theirs = [value for (value,) in engine.sql(f"select {read} from delta_scan('{tables[name]}')").fetchall()]
+        check(f"every {column} of {name} is the same, by delta-rs and by DuckDB", sorted(map(str, ours)) == sorted(map(str, theirs)), True)
 
 row = ask(f"metrics/change-lead-time?from={FROM}&to={TO}&bucket=all")["data"][0]
 n, p50, p90 = engine.sql(
