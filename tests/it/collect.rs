@@ -94,7 +94,12 @@ fn what_is_collected_from_a_provider_that_misbehaves_is_what_it_knows_however_of
     let mut random = Random::new(3);
     let mut n_killed = 0;
     for _ in 0..12 {
-        let mut child = bench.dorado(&["collect"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut child = bench
+            .dorado(&["collect"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(300 + random.below(1200) as u64));
         n_killed += usize::from(child.try_wait().unwrap().is_none());
         let _ = child.kill();
@@ -114,8 +119,7 @@ fn what_is_collected_from_a_provider_that_misbehaves_is_what_it_knows_however_of
     let (found, expected) = (bench.facts(), calm.facts());
     // Of a pull request that was squashed its own two commits are the changes.
     assert_eq!(expected.iter().map(Vec::len).collect::<Vec<_>>()[..3], [12, 240, 3]);
-    let without_preview: Vec<Value> =
-        found[0].iter().filter(|row| row["environment"] != "preview").cloned().collect();
+    let without_preview: Vec<Value> = found[0].iter().filter(|row| row["environment"] != "preview").cloned().collect();
     assert_eq!(without_preview, expected[0]);
     assert_eq!(found[1..], expected[1..]);
     let again = bench.collect();
@@ -141,7 +145,11 @@ fn a_repository_that_moved_is_followed_and_one_that_is_gone_stops_nobody() {
     bench.collect();
     let facts = bench.facts();
     assert_eq!(facts[0].len(), 3, "{:?}", facts[0]);
-    assert!(facts[0].iter().all(|row| row["deployment"].as_str().unwrap().starts_with("acme/store/")), "{:?}", facts[0]);
+    assert!(
+        facts[0].iter().all(|row| row["deployment"].as_str().unwrap().starts_with("acme/store/")),
+        "{:?}",
+        facts[0]
+    );
 
     let nothing = Bench::reading(World::new(1), "acme/gone");
     let ran = nothing.run(&["collect"]);
@@ -158,7 +166,11 @@ fn a_token_that_is_revoked_is_named_and_never_shown_and_nothing_is_lost() {
     bench.provider.world.lock().unwrap().is_revoked = true;
     let (run, test) = (bench.run(&["collect"]), bench.run(&["sources", "test", "main"]));
     assert!(!run.succeeded && run.stderr.contains("revoked"), "{}", run.stderr);
-    assert!(!test.succeeded && test.stdout.contains("the token is missing, wrong, expired or revoked"), "{}", test.stdout);
+    assert!(
+        !test.succeeded && test.stdout.contains("the token is missing, wrong, expired or revoked"),
+        "{}",
+        test.stdout
+    );
 
     let server = bench.serve();
     let path = "/api/v1/sources";
@@ -182,8 +194,7 @@ fn an_app_reads_as_its_installation_and_what_its_webhook_lost() {
     let key = folder.path().join("app.pem");
     let made = std::process::Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048").output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let options =
-        format!("token = {{ file = '{}' }}\napp_id = '123'\nhooks = ['acme/shop/3']", key.display());
+    let options = format!("token = {{ file = '{}' }}\napp_id = '123'\nhooks = ['acme/shop/3']", key.display());
     let bench = Bench::with(World::new(20), "acme/shop", &options);
     bench.collect();
     let calls = bench.provider.world.lock().unwrap().calls.clone();
