@@ -67,11 +67,13 @@ fn missing(table: &str) -> BadParameter {
 fn refuse_what_is_not_there(rows: &DataFrame, table: &str, filter: &Filter) -> Result<(), BadParameter> {
     let has = |name: &str| rows.schema().has_column_with_unqualified_name(name);
     let has_service = has("service") || has("services");
+    // Of an incident these are those of the deployment that is blamed; no question filters by them.
+    let is_own = table != "causes";
     for (parameter, values, there) in [
         ("service", &filter.services, has_service),
         ("team", &filter.teams, has_service),
-        ("repository", &filter.repositories, has("repository")),
-        ("environment", &filter.environments, has("environment")),
+        ("repository", &filter.repositories, is_own && has("repository")),
+        ("environment", &filter.environments, is_own && has("environment")),
     ] {
         if !values.is_empty() && !there {
             return Err(BadParameter {
