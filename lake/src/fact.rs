@@ -264,6 +264,8 @@ pub struct Override {
     pub deployment: Option<String>,
     /// Id of the incident that it is about.
     pub incident: Option<String>,
+    /// Id, revision or version of the deployment that remedied the failure.
+    pub remedy: Option<String>,
     /// Who decided.
     pub author: String,
     /// Why.

@@ -418,6 +418,7 @@ rows! {
         verdict: Verdict,
         deployment: Option<String>,
         incident: Option<String>,
+        remedy: Option<String>,
         author: String,
         reason: String,
         decided_at: Option<Instant>,

@@ -100,7 +100,7 @@ proptest! {
         for (id, [repository, environment, title, severity, caused_by, url], lists, at, _, stamp) in parts {
             let fact = Override {
                 source: id.clone(), id: id.clone(), verdict, deployment: url.clone(), incident: title.clone(),
-                author: id.clone(), reason: id.clone(), decided_at: at[0], updated_at: at[1],
+                remedy: severity.clone(), author: id.clone(), reason: id.clone(), decided_at: at[0], updated_at: at[1],
             };
             overrides.push(Stamped { fact, stamp });
             let fact = Incident {

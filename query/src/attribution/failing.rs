@@ -40,7 +40,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> (Vec<Outcome>, Vec<Cause>) {
     let mut rework = evidence.flagged_rework();
     evidence.find_remedies(&mut findings, &mut rework);
     evidence.find_reverts(&mut findings, &mut rework);
-    evidence.find_overrides(&mut findings);
+    evidence.find_overrides(&mut findings, &mut rework);
     let outcomes = (0..evidence.successes.len())
         .map(|number| evidence.outcome(number, &findings[number], &causes, rework[number].clone()))
         .chain(evidence.misses.iter().map(|miss| evidence.row(miss)))
@@ -267,26 +267,46 @@ impl Evidence<'_> {
         }
     }
 
-    fn find_overrides(&self, findings: &mut [Vec<Finding>]) {
+    fn find_overrides(&self, findings: &mut [Vec<Finding>], rework: &mut [Option<String>]) {
         for (number, attempt) in self.successes.iter().enumerate() {
-            match self.verdict_on(attempt) {
-                Some(Verdict::Failed) => {
-                    findings[number].push(Finding { rule: FailureRule::Override, remedied_at: None });
-                }
-                Some(Verdict::NotFailed) => findings[number].clear(),
-                _ => {}
+            let Some(decided) = self.decided_on(attempt) else { continue };
+            if decided.verdict == Verdict::NotFailed {
+                findings[number].clear();
+                continue;
+            }
+            let remedy = decided.remedy.as_deref().and_then(|name| self.remedy_of(number, name));
+            findings[number].push(Finding {
+                rule: FailureRule::Override,
+                remedied_at: remedy.map(|remedy| self.successes[remedy].finished_at),
+            });
+            if let Some(remedy) = remedy {
+                rework[remedy].get_or_insert_with(|| "remediation".to_owned());
             }
         }
     }
 
+    /// The success of this id, else the first after `failed` in its environment of this revision or version.
+    fn remedy_of(&self, failed: usize, name: &str) -> Option<usize> {
+        let environment = &self.successes[failed].deployment.environment;
+        let is_named = |a: &Attempt<'_>| {
+            let d = a.deployment;
+            let is_of = d.revision.as_deref() == Some(name) || d.version.as_deref() == Some(name);
+            is_of && d.environment == *environment
+        };
+        let later = failed + 1..self.successes.len();
+        let by_id = later.clone().find(|n| self.successes[*n].deployment.id == name);
+        by_id.or_else(|| later.clone().find(|n| is_named(&self.successes[*n])))
+    }
+
     fn verdict_on(&self, attempt: &Attempt<'_>) -> Option<Verdict> {
+        self.decided_on(attempt).map(|o| o.verdict)
+    }
+
+    /// The last decision on whether a deployment failed.
+    fn decided_on(&self, attempt: &Attempt<'_>) -> Option<&Override> {
         let about = |o: &&&Override| o.deployment.as_deref() == Some(attempt.deployment.id.as_str());
-        self.overrides
-            .iter()
-            .rev()
-            .filter(about)
-            .map(|o| o.verdict)
-            .find(|v| matches!(v, Verdict::Failed | Verdict::NotFailed))
+        let decides = |o: &&&Override| matches!(o.verdict, Verdict::Failed | Verdict::NotFailed);
+        self.overrides.iter().rev().copied().filter(|o| about(&o)).find(|o| decides(&o))
     }
 
     fn outcome(&self, number: usize, findings: &[Finding], causes: &[Cause], rework: Option<String>) -> Outcome {

@@ -20,9 +20,57 @@ pub(crate) fn deployments(versions: Vec<Stamped<Deployment>>) -> Vec<Deployment>
         .collect()
 }
 
-/// The latest version of each incident.
+/// The latest version of each incident; that somebody took it on stays known. A version that does not say when the
+/// incident was opened, as a bare resolution, goes on from those before it: what it leaves out stays. Where none says it,
+/// the incident was opened when it was first told of as open.
 pub(crate) fn incidents(versions: Vec<Stamped<Incident>>) -> Vec<Incident> {
-    latest(versions, |i| (i.source.clone(), i.id.clone()))
+    by_key(versions, |i| (i.source.clone(), i.id.clone()))
+        .into_iter()
+        .map(|mut versions| {
+            let is_open = |v: &&Stamped<Incident>| v.fact.opened_at.is_none() && v.fact.resolved_at.is_none();
+            let first_told = versions.iter().find(is_open).map(|v| v.stamp.clock);
+            let acknowledged_at = versions.iter().rev().find_map(|v| v.fact.acknowledged_at);
+            let mut last = take_last(&mut versions);
+            while last.opened_at.is_none() {
+                let Some(older) = versions.pop() else { break };
+                go_on(&mut last, older.fact);
+            }
+            last.opened_at = last.opened_at.or(first_told);
+            last.acknowledged_at = acknowledged_at;
+            last
+        })
+        .collect()
+}
+
+fn go_on(into: &mut Incident, from: Incident) {
+    let Incident {
+        source: _,
+        id: _,
+        services,
+        repository,
+        environment,
+        title,
+        severity,
+        opened_at,
+        acknowledged_at: _,
+        resolved_at,
+        caused_by,
+        caused_by_change,
+        url,
+        updated_at: _,
+    } = from;
+    if into.services.is_empty() {
+        into.services = services;
+    }
+    or(&mut into.repository, repository);
+    or(&mut into.environment, environment);
+    or(&mut into.title, title);
+    or(&mut into.severity, severity);
+    or(&mut into.opened_at, opened_at);
+    or(&mut into.resolved_at, resolved_at);
+    or(&mut into.caused_by, caused_by);
+    or(&mut into.caused_by_change, caused_by_change);
+    or(&mut into.url, url);
 }
 
 /// The latest version of each override.
@@ -30,7 +78,7 @@ pub(crate) fn overrides(versions: Vec<Stamped<Override>>) -> Vec<Override> {
     latest(versions, |o| (o.source.clone(), o.id.clone()))
 }
 
-/// The latest version of each pull request; a first review stays the first.
+/// The latest version of each pull request; a first review stays the first, and an opening that was told once is known.
 pub(crate) fn pull_requests(versions: Vec<Stamped<PullRequest>>) -> Vec<PullRequest> {
     by_key(versions, |p| (place(p.repository.as_ref(), p.service.as_ref()), p.id.clone()))
         .into_iter()
@@ -39,7 +87,9 @@ pub(crate) fn pull_requests(versions: Vec<Stamped<PullRequest>>) -> Vec<PullRequ
             let approved_at = versions.iter().filter_map(|v| v.fact.approved_at).min();
             let commits = versions.iter().rev().find_map(|v| v.fact.commits.clone());
             let author = versions.iter().rev().find_map(|v| v.fact.author.clone());
+            let opened_at = versions.iter().rev().find_map(|v| v.fact.opened_at);
             let mut last = take_last(&mut versions);
+            last.opened_at = opened_at;
             last.first_review_at = first_review_at;
             last.approved_at = approved_at;
             last.commits = last.commits.or(commits);
@@ -163,6 +213,28 @@ mod tests {
     fn the_sources_clock_decides_before_the_order_of_arrival() {
         let found = incidents(vec![version("new", 20, 1), version("old", 10, 2)]);
         assert_eq!(found[0].title.as_deref(), Some("new"));
+    }
+
+    #[test]
+    fn a_bare_resolution_keeps_what_was_told_before_it_and_an_opening_ends_it() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0);
+        let opened = Stamped {
+            fact: Incident { opened_at: at(10), services: vec!["quay".into()], ..version("down", 10, 1).fact },
+            ..version("", 10, 2)
+        };
+        let resolved = Stamped {
+            fact: Incident { resolved_at: at(20), title: None, ..version("", 20, 1).fact },
+            ..version("", 20, 1)
+        };
+        let found = incidents(vec![resolved.clone(), opened.clone()]).remove(0);
+        assert_eq!((found.opened_at, found.resolved_at), (at(10), at(20)));
+        assert_eq!((found.title.as_deref(), found.services.len()), (Some("down"), 1));
+
+        let again = Stamped { stamp: Stamp { clock: at(30).expect("in range"), arrival: 3 }, ..opened.clone() };
+        let again = Stamped { fact: Incident { title: Some("again".into()), ..again.fact.clone() }, ..again };
+        assert_eq!(incidents(vec![again, resolved.clone(), opened])[0].resolved_at, None);
+        assert_eq!(incidents(vec![resolved])[0].opened_at, None, "nobody knows when");
+        assert_eq!(incidents(vec![version("reported", 15, 1)])[0].opened_at, at(15));
     }
 
     #[test]

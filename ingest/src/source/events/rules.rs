@@ -259,6 +259,7 @@ impl Event for Override {
             verdict: self.verdict,
             deployment: id(self.deployment),
             incident: id(self.incident),
+            remedy: None,
             author: self.author.0,
             reason: self.reason,
             decided_at: Some(self.decided_at.0),
