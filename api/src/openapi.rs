@@ -25,6 +25,7 @@ use crate::router::routes;
         (name = "Lists", description = "What the metrics are about"),
         (name = "Deliveries", description = "How facts arrive"),
         (name = "Access", description = "Who is let in, and who did what"),
+        (name = "Compatibility", description = "Other products' own addresses, for who posts there today"),
         (name = "Operations", description = "How this instance is doing"),
     ),
     components(schemas(Problem)),
@@ -62,7 +63,7 @@ pub fn openapi() -> Value {
 fn add_problems(operation: &mut Value, path: &str, method: &str) {
     let has_parameters = operation["parameters"].as_array().is_some_and(|all| !all.is_empty());
     let mut statuses = vec![("500", "Dorado failed")];
-    if path.starts_with("/api/v1/") || path.starts_with("/webhooks/") {
+    if path.starts_with("/api/") || path.starts_with("/webhooks/") {
         statuses.push(("400", "The request cannot be read"));
         statuses.push(("422", "A parameter makes no sense"));
         statuses.push(("503", "Too much at once, or the store does not answer; `Retry-After` says when to try again"));
@@ -71,10 +72,10 @@ fn add_problems(operation: &mut Value, path: &str, method: &str) {
         statuses.push(("406", "No format that `Accept` names"));
         statuses.push(("304", "The caller has this answer already"));
     }
-    if ["post", "delete"].contains(&method) {
+    if ["post", "patch", "delete"].contains(&method) {
         statuses.push(("403", "Sent by a browser for another site's page"));
     }
-    if method == "post" {
+    if ["post", "patch"].contains(&method) {
         statuses.push(("408", "The body took too long"));
         statuses.push(("413", "The body is too large"));
         statuses.push(("415", "The body is of an unknown type or encoding"));

@@ -13,7 +13,7 @@ use crate::api::Api;
 use crate::layer::{admit, compress, cors, gate, observe};
 use crate::openapi::head;
 use crate::routes::{
-    audit, changes, deliveries, deployments, docs, environments, events, explain, health, incidents, metrics, page,
+    audit, changes, compatibility, deliveries, deployments, docs, environments, events, explain, health, incidents, metrics, page,
     prometheus, services, session, sources, stages, summary, teams, unmapped, webhooks,
 };
 
@@ -56,6 +56,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(overrides::withdraw))
         .routes(routes!(export::export))
         .routes(routes!(docs::openapi))
+        .merge(compatibility::routes())
         .route("/docs", get(docs::to_docs))
         .route("/docs/", get(docs::docs))
         .route("/docs/{*path}", get(docs::docs_file))

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use dorado_ingest::{Error, Source, events};
+use dorado_ingest::{Error, Source, events, source_name};
 use dorado_lake::{Delivery, Fact};
 use http::HeaderMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use crate::access::{Caller, Credential};
 use crate::api::Api;
 use crate::extract::{Body, Encoded};
 use crate::problem::{Kind, Problem};
@@ -32,6 +33,9 @@ pub(crate) struct Taken {
     pub(crate) facts: Vec<FactName>,
     /// Why it gives none; null where it gives some.
     pub(crate) ignored: Option<String>,
+    /// Whether it says what such a delivery must; one that does not is kept all the same.
+    #[serde(skip)]
+    pub(crate) is_understood: bool,
 }
 
 /// What names a fact.
@@ -57,13 +61,15 @@ pub(crate) async fn take(
             .value("gzip")
             .expected("none"));
     }
+    let caller = holder(api, &body).await?;
     let mut delivery = delivery(api, body);
-    let source = authenticated(api, &mut delivery, fits)?;
+    let source = authenticated(api, &caller, &mut delivery, fits)?;
     let id = source.delivery_id(&delivery).filter(|id| (1..=255).contains(&id.len()));
     delivery.id = id.unwrap_or_else(|| hex::encode(Sha256::digest(&delivery.body)));
     delivery.headers.retain(|(name, _)| is_kept(name) || source.kept_headers().contains(&name.as_str()));
     let (delivery, told) = tell(api, source, delivery).await?;
     let kept = api.keep(delivery).await?;
+    let is_understood = told.is_ok();
     let (facts, ignored) = told.unwrap_or_else(|why| (Vec::new(), Some(why)));
     let name = |fact: &Fact| FactName { kind: fact.kind(), id: fact.id().to_owned() };
     Ok(Taken {
@@ -72,12 +78,35 @@ pub(crate) async fn take(
         n_facts: facts.len(),
         facts: facts.iter().take(NAMED).map(name).collect(),
         ignored,
+        is_understood,
     })
+}
+
+/// Who holds the token that came with it, if one did: tools that cannot sign may send one instead.
+async fn holder(api: &Api, body: &Body) -> Result<Caller, Problem> {
+    let grant = match Credential::of(&body.headers, true) {
+        credential @ Credential::Token(_) => api.grant(&credential).await?,
+        Credential::None | Credential::Session(_) | Credential::Unreadable => None,
+    };
+    Ok(grant.map_or(Caller::Nobody, Caller::Holder))
+}
+
+/// Lets in who only asks: the name of the first of the sources that fit and whose secret came with the request.
+pub(crate) async fn authenticate(
+    api: &Api,
+    body: &Body,
+    fits: impl Fn(&dyn Source) -> bool,
+) -> Result<String, Problem> {
+    let caller = holder(api, body).await?;
+    let body = Body { bytes: body.bytes.clone(), headers: body.headers.clone(), query: body.query.clone() };
+    let source = authenticated(api, &caller, &mut delivery(api, body), |source, _| fits(source))?;
+    Ok(source_name(source.as_ref()))
 }
 
 /// The source whose delivery this is; it then names that source.
 fn authenticated(
     api: &Api,
+    caller: &Caller,
     delivery: &mut Delivery,
     fits: impl Fn(&dyn Source, &[(String, String)]) -> bool,
 ) -> Result<Arc<dyn Source>, Problem> {
@@ -89,6 +118,9 @@ fn authenticated(
         }
         source.name().clone_into(&mut delivery.source);
         source.connection().clone_into(&mut delivery.connection);
+        if caller.may_ingest(source.name()) || caller.may_ingest(&delivery.source_name()) {
+            return Ok(Arc::clone(source));
+        }
         match source.authenticate(delivery) {
             Ok(()) => return Ok(Arc::clone(source)),
             Err(Error::Unreadable { source_name }) => unreadable = Some(source_name),

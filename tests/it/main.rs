@@ -5,6 +5,7 @@ mod benchmarks;
 mod binary;
 mod cli;
 mod collect;
+mod compatibility;
 mod events;
 mod flow;
 mod generated;

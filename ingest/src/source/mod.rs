@@ -1,9 +1,16 @@
 //! The one seam: a [`Source`] turns what a tool sends into facts. One file (or folder) a tool, and one line in
 //! [`KINDS`].
 
+mod alertmanager;
+mod ansible;
 mod argocd;
 mod body;
+mod cdevents;
+#[cfg(test)]
+mod checks;
 mod connection;
+mod datadog;
+mod devlake;
 pub mod events;
 #[cfg(test)]
 mod fixtures;
@@ -15,6 +22,8 @@ mod jenkins;
 mod kubernetes;
 mod octopus;
 mod page;
+mod pagerduty;
+mod reading;
 mod rule;
 mod terraform;
 mod time;
@@ -33,8 +42,25 @@ pub use page::{Cursor, Page};
 pub(crate) use terraform::RunLog;
 
 /// The tools that can be connected, by name.
-pub const KINDS: &[Kind] =
-    &[argocd::KIND, github::KIND, gitlab::KIND, jenkins::KIND, kubernetes::KIND, octopus::KIND, terraform::KIND];
+pub const KINDS: &[Kind] = &[
+    alertmanager::KIND,
+    ansible::KIND,
+    argocd::KIND,
+    cdevents::KIND,
+    datadog::KIND,
+    devlake::KIND,
+    github::KIND,
+    gitlab::KIND,
+    jenkins::KIND,
+    kubernetes::KIND,
+    octopus::KIND,
+    pagerduty::KIND,
+    terraform::KIND,
+];
+
+/// The header in which a delivery says to which address of its tool's own API it was posted, where that tells what it
+/// is: the last segments, as `deployment`.
+pub const POSTED_TO: &str = "x-dorado-posted-to";
 
 /// A tool that can be connected, any number of times.
 #[derive(Debug, Clone, Copy)]

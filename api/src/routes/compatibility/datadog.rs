@@ -1,0 +1,248 @@
+//! Datadog's DORA API: deployments, failures, what became of a deployment, and lists of what was posted.
+
+use axum::Json;
+use axum::extract::State;
+use dorado_ingest::Source;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::hand_on;
+use super::search::{Search, Wanted};
+use crate::api::Api;
+use crate::extract::{Body, Path};
+use crate::problem::{Kind, Problem};
+use crate::taking::authenticate;
+
+/// One event, by its id.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Posted {
+    data: PostedEvent,
+}
+
+/// What names an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PostedEvent {
+    /// Its id: as posted, else made of its content.
+    #[schema(example = "deployment-20260302-1")]
+    id: String,
+    /// `dora_deployment` or `dora_failure`.
+    r#type: &'static str,
+}
+
+/// Events with what was posted of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Found {
+    /// The events, newest first.
+    data: Vec<Event>,
+}
+
+/// One event with what was posted of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FoundOne {
+    data: Event,
+}
+
+/// An event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Event {
+    /// Its id.
+    pub(super) id: String,
+    /// `dora_deployment` or `dora_failure`.
+    pub(super) r#type: &'static str,
+    /// Service, times and the rest.
+    #[schema(value_type = Object)]
+    pub(super) attributes: Value,
+}
+
+/// Which events.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Request {
+    data: RequestData,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RequestData {
+    attributes: Search,
+}
+
+/// A deployment by what was deployed where.
+#[derive(Debug, Deserialize)]
+struct ByVersion {
+    data: ByVersionData,
+}
+
+#[derive(Debug, Deserialize)]
+struct ByVersionData {
+    attributes: Version,
+}
+
+#[derive(Debug, Deserialize)]
+struct Version {
+    service: String,
+    env: String,
+    version: String,
+}
+
+/// Takes a deployment as it is posted to Datadog
+#[utoipa::path(post, path = "/api/v2/dora/deployment", tag = "Compatibility",
+    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    responses(
+        (status = 200, description = "It is kept", body = Posted),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn deployment(State(api): State<Api>, body: Body) -> Result<Json<Posted>, Problem> {
+    posted(&api, body, "deployment", "dora_deployment").await
+}
+
+/// Takes a failure as it is posted to Datadog
+#[utoipa::path(post, path = "/api/v2/dora/failure", tag = "Compatibility",
+    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    responses(
+        (status = 200, description = "It is kept", body = Posted),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn failure(State(api): State<Api>, body: Body) -> Result<Json<Posted>, Problem> {
+    posted(&api, body, "failure", "dora_failure").await
+}
+
+/// Takes a failure as it was posted to Datadog before
+#[utoipa::path(post, path = "/api/v2/dora/incident", tag = "Compatibility",
+    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    responses(
+        (status = 200, description = "It is kept", body = Posted),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn incident(State(api): State<Api>, body: Body) -> Result<Json<Posted>, Problem> {
+    posted(&api, body, "failure", "dora_failure").await
+}
+
+/// Takes that a deployment failed or not, and what remedied it, as it is posted to Datadog
+#[utoipa::path(patch, path = "/api/v2/dora/deployments/{id}", tag = "Compatibility",
+    params(("id" = String, Path, description = "Id of the deployment", example = "deployment-20260302-1")),
+    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    responses(
+        (status = 200, description = "It is kept", body = Posted),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn patch(State(api): State<Api>, Path(id): Path<String>, body: Body) -> Result<Json<Posted>, Problem> {
+    posted(&api, body, &format!("deployments/{id}"), "dora_deployment").await
+}
+
+/// The same for the latest deployment of a service, environment and version
+#[utoipa::path(patch, path = "/api/v2/dora/deployments", tag = "Compatibility",
+    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    responses(
+        (status = 200, description = "It is kept", body = Posted),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 404, description = "No such deployment was posted", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn patch_by_version(State(api): State<Api>, body: Body) -> Result<Json<Posted>, Problem> {
+    let source = authenticate(&api, &body, is_datadog)?;
+    let asked: ByVersion = read(&body)?;
+    let Version { service, env, version } = asked.data.attributes;
+    let nothing = || Problem::new(Kind::NotFound, "no such deployment was posted").parameter("version").value(&version);
+    let search = Search::of_version(service, env, version.clone());
+    let found = search.events(&api, Wanted::Deployments, &source).await?;
+    let id = found.into_iter().next().ok_or_else(nothing)?.id;
+    posted(&api, body, &format!("deployments/{id}"), "dora_deployment").await
+}
+
+/// Lists deployments that were posted as to Datadog
+#[utoipa::path(post, path = "/api/v2/dora/deployments", tag = "Compatibility",
+    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    responses(
+        (status = 200, description = "They, newest first", body = Found),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn deployments(State(api): State<Api>, body: Body) -> Result<Json<Found>, Problem> {
+    search(&api, body, Wanted::Deployments).await
+}
+
+/// Lists failures that were posted as to Datadog
+#[utoipa::path(post, path = "/api/v2/dora/failures", tag = "Compatibility",
+    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    responses(
+        (status = 200, description = "They, newest first", body = Found),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn failures(State(api): State<Api>, body: Body) -> Result<Json<Found>, Problem> {
+    search(&api, body, Wanted::Failures).await
+}
+
+/// One deployment that was posted as to Datadog
+#[utoipa::path(get, path = "/api/v2/dora/deployments/{id}", tag = "Compatibility",
+    params(("id" = String, Path, description = "Its id", example = "deployment-20260302-1")),
+    responses(
+        (status = 200, description = "It", body = FoundOne),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 404, description = "It was not posted", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn one_deployment(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<FoundOne>, Problem> {
+    one(&api, body, Wanted::Deployments, id).await
+}
+
+/// One failure that was posted as to Datadog
+#[utoipa::path(get, path = "/api/v2/dora/failures/{id}", tag = "Compatibility",
+    params(("id" = String, Path, description = "Its id", example = "incident-20260302-1")),
+    responses(
+        (status = 200, description = "It", body = FoundOne),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 404, description = "It was not posted", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn one_failure(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<FoundOne>, Problem> {
+    one(&api, body, Wanted::Failures, id).await
+}
+
+fn is_datadog(source: &dyn Source) -> bool {
+    source.name() == "datadog"
+}
+
+async fn posted(api: &Api, body: Body, posted_to: &str, kind: &'static str) -> Result<Json<Posted>, Problem> {
+    let taken = hand_on(api, body, posted_to, is_datadog).await?;
+    let Some(fact) = taken.facts.into_iter().next() else {
+        return Err(Problem::new(Kind::InvalidBody, taken.ignored.unwrap_or_default()).parameter("body"));
+    };
+    Ok(Json(Posted { data: PostedEvent { id: fact.id, r#type: kind } }))
+}
+
+async fn search(api: &Api, body: Body, wanted: Wanted) -> Result<Json<Found>, Problem> {
+    let source = authenticate(api, &body, is_datadog)?;
+    let request: Request = read(&body)?;
+    let data = request.data.attributes.events(api, wanted, &source).await?;
+    Ok(Json(Found { data }))
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Problem> {
+    serde_json::from_slice(&body.bytes).map_err(|error| {
+        Problem::new(Kind::InvalidBody, format!("the body is not what is posted here: {error}")).parameter("body")
+    })
+}
+
+async fn one(api: &Api, body: Body, wanted: Wanted, id: String) -> Result<Json<FoundOne>, Problem> {
+    let source = authenticate(api, &body, is_datadog)?;
+    let search = Search::of_id(id.clone());
+    let data = search.events(api, wanted, &source).await?.into_iter().next();
+    let nothing = || Problem::new(Kind::NotFound, "no such event was posted").parameter("id").value(id);
+    Ok(Json(FoundOne { data: data.ok_or_else(nothing)? }))
+}

@@ -1,0 +1,60 @@
+//! Other products' own addresses, so that who posts there posts here by changing the base URL. What is posted goes the
+//! way of every delivery, and the source of that product reads it.
+
+mod datadog;
+mod devlake;
+mod search;
+
+use axum::routing::post;
+use dorado_ingest::{POSTED_TO, Source};
+use http::{HeaderName, HeaderValue};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::Api;
+use crate::extract::Body;
+use crate::problem::{Kind, Problem};
+use crate::taking::{Taken, take};
+
+/// Every such address.
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(datadog::deployment))
+        .routes(routes!(datadog::failure))
+        .routes(routes!(datadog::incident))
+        .routes(routes!(datadog::deployments, datadog::patch_by_version))
+        .routes(routes!(datadog::failures))
+        .routes(routes!(datadog::one_deployment, datadog::patch))
+        .routes(routes!(datadog::one_failure))
+        .routes(routes!(devlake::deployments))
+        .routes(routes!(devlake::issues))
+        .routes(routes!(devlake::pull_requests))
+        .routes(routes!(devlake::close));
+    let elsewhere = ["/api/plugins/webhook", "/api/rest/plugins/webhook", "/rest/plugins/webhook", "/plugins/webhook"];
+    elsewhere
+        .into_iter()
+        .fold(routes, |routes, root| routes.route(&format!("{root}/{{*path}}"), post(devlake::elsewhere)))
+}
+
+/// Takes a body for the first of the sources that fit and authenticate it, with the address that it was posted to.
+async fn hand_on(
+    api: &Api,
+    mut body: Body,
+    posted_to: &str,
+    fits: impl Fn(&dyn Source) -> bool,
+) -> Result<Taken, Problem> {
+    let value = HeaderValue::from_str(posted_to).map_err(|_no_header| {
+        Problem::new(Kind::InvalidParameter, "the address has characters that no id has")
+            .parameter("path")
+            .value(posted_to)
+            .expected("visible ASCII characters")
+    })?;
+    body.headers.insert(HeaderName::from_static(POSTED_TO), value);
+    let taken = take(api, body, |source, _| fits(source)).await?;
+    match &taken.ignored {
+        Some(why) if !taken.is_understood => Err(Problem::new(Kind::InvalidBody, why.as_str())
+            .parameter(why.split(": ").next().unwrap_or("body"))
+            .expected("what the documentation of this address says")),
+        _ => Ok(taken),
+    }
+}
