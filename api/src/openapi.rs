@@ -11,6 +11,7 @@ use crate::access::HOST_COOKIE;
 use crate::layer::OPEN;
 use crate::problem::Problem;
 use crate::router::routes;
+use crate::routes::compatibility::ROOTS;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -96,7 +97,7 @@ fn add_problems(operation: &mut Value, path: &str, method: &str) {
 
 /// Who is let in: what is not open needs a token, which this machine itself may do without.
 fn add_doors(operation: &mut Value, path: &str) {
-    if OPEN.contains(&path) {
+    if OPEN.contains(&path) || ROOTS.iter().any(|root| path.starts_with(root)) {
         return;
     }
     operation["security"] = json!([{"token": []}, {"session": []}, {}]);

@@ -13,8 +13,8 @@ use crate::api::Api;
 use crate::layer::{admit, compress, cors, gate, observe};
 use crate::openapi::head;
 use crate::routes::{
-    audit, changes, compatibility, deliveries, deployments, docs, environments, events, explain, health, incidents, metrics, page,
-    prometheus, services, session, sources, stages, summary, teams, unmapped, webhooks,
+    audit, changes, compatibility, deliveries, deployments, docs, environments, events, explain, health, incidents,
+    metrics, page, prometheus, services, session, sources, stages, summary, teams, unmapped, webhooks,
 };
 
 use crate::routes::{clusters, data_quality, export, flow, overrides, quick_check, regressions};

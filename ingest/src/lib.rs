@@ -12,6 +12,6 @@ mod source;
 pub use json::MAX_JSON_DEPTH;
 pub use signature::{Secret, sign_hmac_sha256};
 pub use source::{
-    BadOption, Connection, Cursor, Error, KINDS, Kind, POSTED_TO, Page, Source, collected, events, events_source, git, options,
-    source_name,
+    BadOption, Connection, Cursor, Error, KINDS, Kind, POSTED_TO, Page, Source, collected, events, events_source, git,
+    options, source_name,
 };

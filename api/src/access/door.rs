@@ -87,6 +87,11 @@ impl Credential {
         cookie.and_then(Key::read).map_or(Self::None, |key| Self::Session(key.digest()))
     }
 
+    /// A token that stands alone in a header.
+    pub(crate) fn of_token(text: &str) -> Self {
+        Key::read(text).map_or(Self::Unreadable, |key| Self::Token(key.digest()))
+    }
+
     /// Looks it up, and notes that the token is in use.
     pub(crate) fn look_up(&self, register: &Register, now: Instant) -> Result<Option<Grant>, dorado_lake::Error> {
         let (token, by) = match self {

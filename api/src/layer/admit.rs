@@ -10,6 +10,7 @@ use http::request::Parts;
 use crate::access::{By, Caller, Credential, Grant, Peer, Visit, is_secure, token_needed};
 use crate::api::Api;
 use crate::problem::{Kind, Problem};
+use crate::routes::compatibility::ROOTS;
 
 /// Routes for everybody: they tell nothing about an organisation, or find out themselves who asks.
 pub(crate) const OPEN: [&str; 11] = [
@@ -30,7 +31,8 @@ pub(crate) async fn admit(State(api): State<Api>, request: Request, next: Next) 
     let (mut parts, body) = request.into_parts();
     // What no route matches is a file of the page, or nothing.
     let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    let is_open = route.is_none_or(|route| OPEN.contains(&route));
+    let has_own_door = |route: &str| OPEN.contains(&route) || ROOTS.iter().any(|root| route.starts_with(root));
+    let is_open = route.is_none_or(has_own_door);
     match visit(&api, &parts, is_open).await {
         Ok(visit) => {
             parts.extensions.insert(visit);

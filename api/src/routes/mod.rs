@@ -3,9 +3,9 @@
 pub(crate) mod audit;
 pub(crate) mod changes;
 pub(crate) mod clusters;
+pub(crate) mod compatibility;
 pub(crate) mod data_quality;
 pub(crate) mod deliveries;
-pub(crate) mod compatibility;
 pub(crate) mod deployments;
 pub(crate) mod docs;
 pub(crate) mod environments;

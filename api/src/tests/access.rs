@@ -7,6 +7,7 @@ use http::StatusCode;
 use super::{Answer, Bench, JSON, now, request};
 use crate::access::Peer;
 use crate::layer::OPEN;
+use crate::routes::compatibility::ROOTS;
 use crate::{Access, openapi};
 
 /// Whom a route lets in.
@@ -75,6 +76,20 @@ const OWN_DOOR: &[(&str, &str)] = &[
     ("post", "/webhooks"),
     ("post", "/webhooks/{source}"),
     ("post", "/webhooks/{source}/{connection}"),
+    // `other_products_addresses_ask_for_their_own_keys`
+    ("post", "/api/v2/dora/deployment"),
+    ("post", "/api/v2/dora/failure"),
+    ("post", "/api/v2/dora/incident"),
+    ("post", "/api/v2/dora/deployments"),
+    ("patch", "/api/v2/dora/deployments"),
+    ("patch", "/api/v2/dora/deployments/{id}"),
+    ("get", "/api/v2/dora/deployments/{id}"),
+    ("post", "/api/v2/dora/failures"),
+    ("get", "/api/v2/dora/failures/{id}"),
+    ("post", "/api/plugins/webhook/connections/{connection}/deployments"),
+    ("post", "/api/plugins/webhook/connections/{connection}/issues"),
+    ("post", "/api/plugins/webhook/connections/{connection}/pull_requests"),
+    ("post", "/api/plugins/webhook/connections/{connection}/issue/{key}/close"),
 ];
 
 /// Scopes of a caller, and whom it counts as.
@@ -142,6 +157,20 @@ fn every_route_is_in_the_table() {
     for route in OPEN {
         let is_for_all = TABLE.iter().any(|row| row.1 == route && row.2 == For::All);
         assert!(is_for_all || OWN_DOOR.iter().any(|(_, own)| *own == route) || route == "/webhooks", "{route} is open");
+    }
+}
+
+#[tokio::test]
+async fn other_products_addresses_ask_for_their_own_keys() {
+    let bench = Bench::new().await;
+    let (_, key) = bench.token(&["admin"]);
+    let own = OWN_DOOR.iter().filter(|(_, route)| ROOTS.iter().any(|root| route.starts_with(root)));
+    for (method, route) in own {
+        let address = route.replace(['{', '}'], "");
+        for headers in [&[JSON][..], &[JSON, ("authorization", bearer(&key).as_str())]] {
+            let answer = bench.send_from_afar(&method.to_uppercase(), &address, headers, "{}").await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {address}: {}", answer.text());
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::hand_on;
-use super::search::{Search, Wanted};
+use super::search::{Search, Seeker, Wanted};
+use crate::access::{Caller, Credential, Visit, token_needed};
 use crate::api::Api;
 use crate::extract::{Body, Path};
 use crate::problem::{Kind, Problem};
@@ -145,13 +146,17 @@ pub(crate) async fn patch(State(api): State<Api>, Path(id): Path<String>, body: 
         (status = 404, description = "No such deployment was posted", body = Problem,
             content_type = "application/problem+json"),
     ))]
-pub(crate) async fn patch_by_version(State(api): State<Api>, body: Body) -> Result<Json<Posted>, Problem> {
-    let source = authenticate(&api, &body, is_datadog)?;
+pub(crate) async fn patch_by_version(
+    State(api): State<Api>,
+    visit: Visit,
+    body: Body,
+) -> Result<Json<Posted>, Problem> {
+    let seeker = seeker(&api, &visit, &body).await?;
     let asked: ByVersion = read(&body)?;
     let Version { service, env, version } = asked.data.attributes;
     let nothing = || Problem::new(Kind::NotFound, "no such deployment was posted").parameter("version").value(&version);
     let search = Search::of_version(service, env, version.clone());
-    let found = search.events(&api, Wanted::Deployments, &source).await?;
+    let found = search.events(&api, Wanted::Deployments, seeker).await?;
     let id = found.into_iter().next().ok_or_else(nothing)?.id;
     posted(&api, body, &format!("deployments/{id}"), "dora_deployment").await
 }
@@ -164,8 +169,8 @@ pub(crate) async fn patch_by_version(State(api): State<Api>, body: Body) -> Resu
         (status = 401, description = "Not connected, or without its key", body = Problem,
             content_type = "application/problem+json"),
     ))]
-pub(crate) async fn deployments(State(api): State<Api>, body: Body) -> Result<Json<Found>, Problem> {
-    search(&api, body, Wanted::Deployments).await
+pub(crate) async fn deployments(State(api): State<Api>, visit: Visit, body: Body) -> Result<Json<Found>, Problem> {
+    search(&api, visit, body, Wanted::Deployments).await
 }
 
 /// Lists failures that were posted as to Datadog
@@ -176,8 +181,8 @@ pub(crate) async fn deployments(State(api): State<Api>, body: Body) -> Result<Js
         (status = 401, description = "Not connected, or without its key", body = Problem,
             content_type = "application/problem+json"),
     ))]
-pub(crate) async fn failures(State(api): State<Api>, body: Body) -> Result<Json<Found>, Problem> {
-    search(&api, body, Wanted::Failures).await
+pub(crate) async fn failures(State(api): State<Api>, visit: Visit, body: Body) -> Result<Json<Found>, Problem> {
+    search(&api, visit, body, Wanted::Failures).await
 }
 
 /// One deployment that was posted as to Datadog
@@ -192,9 +197,10 @@ pub(crate) async fn failures(State(api): State<Api>, body: Body) -> Result<Json<
 pub(crate) async fn one_deployment(
     State(api): State<Api>,
     Path(id): Path<String>,
+    visit: Visit,
     body: Body,
 ) -> Result<Json<FoundOne>, Problem> {
-    one(&api, body, Wanted::Deployments, id).await
+    one(&api, visit, body, Wanted::Deployments, id).await
 }
 
 /// One failure that was posted as to Datadog
@@ -209,9 +215,10 @@ pub(crate) async fn one_deployment(
 pub(crate) async fn one_failure(
     State(api): State<Api>,
     Path(id): Path<String>,
+    visit: Visit,
     body: Body,
 ) -> Result<Json<FoundOne>, Problem> {
-    one(&api, body, Wanted::Failures, id).await
+    one(&api, visit, body, Wanted::Failures, id).await
 }
 
 fn is_datadog(source: &dyn Source) -> bool {
@@ -226,10 +233,26 @@ async fn posted(api: &Api, body: Body, posted_to: &str, kind: &'static str) -> R
     Ok(Json(Posted { data: PostedEvent { id: fact.id, r#type: kind } }))
 }
 
-async fn search(api: &Api, body: Body, wanted: Wanted) -> Result<Json<Found>, Problem> {
-    let source = authenticate(api, &body, is_datadog)?;
+/// Who may post with `DD-API-KEY`, and may read as this machine may, or with a token in `DD-APPLICATION-KEY`.
+async fn seeker(api: &Api, visit: &Visit, body: &Body) -> Result<Seeker, Problem> {
+    let source = authenticate(api, body, is_datadog).await?;
+    let key = body.headers.get("dd-application-key").and_then(|key| key.to_str().ok());
+    let audience = match (visit.caller.audience(), key) {
+        (Some(audience), _) => Some(audience),
+        (None, Some(key)) => {
+            let grant = api.grant(&Credential::of_token(key.trim())).await?;
+            grant.and_then(|grant| Caller::Holder(grant).audience())
+        }
+        (None, None) => None,
+    };
+    let audience = audience.ok_or_else(|| token_needed("the application key is no token that may read"))?;
+    Ok(Seeker { source, audience })
+}
+
+async fn search(api: &Api, visit: Visit, body: Body, wanted: Wanted) -> Result<Json<Found>, Problem> {
+    let seeker = seeker(api, &visit, &body).await?;
     let request: Request = read(&body)?;
-    let data = request.data.attributes.events(api, wanted, &source).await?;
+    let data = request.data.attributes.events(api, wanted, seeker).await?;
     Ok(Json(Found { data }))
 }
 
@@ -239,10 +262,10 @@ fn read<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Problem> {
     })
 }
 
-async fn one(api: &Api, body: Body, wanted: Wanted, id: String) -> Result<Json<FoundOne>, Problem> {
-    let source = authenticate(api, &body, is_datadog)?;
+async fn one(api: &Api, visit: Visit, body: Body, wanted: Wanted, id: String) -> Result<Json<FoundOne>, Problem> {
+    let seeker = seeker(api, &visit, &body).await?;
     let search = Search::of_id(id.clone());
-    let data = search.events(api, wanted, &source).await?.into_iter().next();
+    let data = search.events(api, wanted, seeker).await?.into_iter().next();
     let nothing = || Problem::new(Kind::NotFound, "no such event was posted").parameter("id").value(id);
     Ok(Json(FoundOne { data: data.ok_or_else(nothing)? }))
 }

@@ -16,6 +16,15 @@ use crate::extract::Body;
 use crate::problem::{Kind, Problem};
 use crate::taking::{Taken, take};
 
+/// What these addresses begin with. Each has a key or token of its own, so none asks for one of ours at the door.
+pub(crate) const ROOTS: [&str; 5] = [
+    "/api/v2/dora/",
+    "/api/plugins/webhook/",
+    "/api/rest/plugins/webhook/",
+    "/rest/plugins/webhook/",
+    "/plugins/webhook/",
+];
+
 /// Every such address.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     let routes = OpenApiRouter::new()
@@ -30,10 +39,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(devlake::issues))
         .routes(routes!(devlake::pull_requests))
         .routes(routes!(devlake::close));
-    let elsewhere = ["/api/plugins/webhook", "/api/rest/plugins/webhook", "/rest/plugins/webhook", "/plugins/webhook"];
-    elsewhere
-        .into_iter()
-        .fold(routes, |routes, root| routes.route(&format!("{root}/{{*path}}"), post(devlake::elsewhere)))
+    // Newer and older ones, which the document does not repeat.
+    ROOTS[1..].iter().fold(routes, |routes, root| routes.route(&format!("{root}{{*path}}"), post(devlake::elsewhere)))
 }
 
 /// Takes a body for the first of the sources that fit and authenticate it, with the address that it was posted to.

@@ -1,6 +1,6 @@
-//! What a connection was told, found again by whoever may post to it: its own events and no others.
+//! What a connection was told, found again by who may post to it and may read: its own events and no others.
 
-use dorado_query::{Asked, List, Page, Question, Row};
+use dorado_query::{Asked, Audience, List, Page, Question, Row};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,6 +13,15 @@ use crate::problem::{Kind, Problem};
 pub(super) enum Wanted {
     Deployments,
     Failures,
+}
+
+/// Who looks for them.
+#[derive(Debug)]
+pub(super) struct Seeker {
+    /// The connection that they post to.
+    pub(super) source: String,
+    /// What they may read.
+    pub(super) audience: Audience,
 }
 
 /// A search as its sender wrote it.
@@ -51,7 +60,7 @@ impl Search {
     }
 
     /// The events of this source that it finds.
-    pub(super) async fn events(self, api: &Api, wanted: Wanted, source: &str) -> Result<Vec<Event>, Problem> {
+    pub(super) async fn events(self, api: &Api, wanted: Wanted, seeker: Seeker) -> Result<Vec<Event>, Problem> {
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, GREATEST_LIMIT);
         let is_oldest_first = self.sort.as_deref().is_some_and(|sort| !sort.starts_with('-'));
         let mut terms = terms(self.query.as_deref().unwrap_or_default())?;
@@ -67,7 +76,7 @@ impl Search {
             environment: of("env"),
             ..Asked::default()
         };
-        let question = Question::new(&asked, api.end_of_minute())?;
+        let question = Question::new(&asked, seeker.audience, api.end_of_minute())?;
         let (list, id_key) = match wanted {
             Wanted::Deployments => (List::Deployments, "deployment"),
             Wanted::Failures => (List::Incidents, "incident"),
@@ -75,7 +84,7 @@ impl Search {
         let is_ours = |row: &Row| {
             let is = |key: &str, value: &str| row.get(key).is_some_and(|told| told == value);
             let is_version = versions.is_empty() || versions.iter().any(|version| is("version", version));
-            is("source", source) && self.id.as_ref().is_none_or(|id| is(id_key, id)) && is_version
+            is("source", &seeker.source) && self.id.as_ref().is_none_or(|id| is(id_key, id)) && is_version
         };
         let mut events: Vec<Event> = Vec::new();
         let mut page = Page { limit: GREATEST_LIMIT, cursor: None };
