@@ -250,6 +250,9 @@ pub(crate) struct AskArgs {
     /// Whose definitions.
     #[arg(long)]
     pub(crate) pack: Option<String>,
+    /// A parameter of the pack, changed for this answer, as window_hours=48; may be given again.
+    #[arg(long = "set", value_name = "PARAMETER=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 /// How a report is written.

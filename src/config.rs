@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use dorado_ingest::{Source, events_source};
-use dorado_query::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
+use dorado_query::{Catalog, EnvironmentEntry, PackEntry, ReworkRule, ServiceEntry, TeamEntry, packs_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -49,6 +49,9 @@ pub(crate) struct Config {
     pub(crate) environments: Vec<EnvironmentEntry>,
     /// What makes a deployment rework where its source does not flag it.
     pub(crate) rework: ReworkRule,
+    /// Definitions of one's own.
+    #[serde(rename = "pack")]
+    pub(crate) packs: Vec<PackEntry>,
 }
 
 /// Limits of the API.
@@ -107,6 +110,7 @@ impl Config {
             teams: self.teams.clone(),
             environments: self.environments.clone(),
             rework: self.rework.clone(),
+            packs: packs_of(&self.packs),
         }
     }
 

@@ -128,7 +128,11 @@ fn add_known_values(operation: &mut Value, path: &str) {
     for parameter in parameters.into_iter().flatten() {
         let known: Vec<&str> = match parameter["name"].as_str() {
             Some("id") if path.starts_with("/api/v1/metrics/") => METRICS.iter().map(|metric| metric.id).collect(),
-            Some("pack") => PACKS.iter().map(|pack| pack.id).collect(),
+            // And those that the configuration adds.
+            Some("pack" | "definition") => {
+                parameter["schema"]["examples"] = json!(PACKS.iter().map(|pack| &pack.id).collect::<Vec<_>>());
+                continue;
+            }
             _ => continue,
         };
         parameter["schema"]["enum"] = json!(known);

@@ -13,8 +13,8 @@ use crate::api::Api;
 use crate::layer::{admit, compress, cors, gate, observe};
 use crate::openapi::head;
 use crate::routes::{
-    audit, changes, compatibility, deliveries, deployments, docs, environments, events, explain, health, incidents,
-    metrics, page, prometheus, services, session, sources, stages, summary, teams, unmapped, webhooks,
+    audit, changes, compatibility, definitions, deliveries, deployments, docs, environments, events, explain, health,
+    incidents, metrics, page, prometheus, services, session, sources, stages, summary, teams, unmapped, webhooks,
 };
 
 use crate::routes::{clusters, data_quality, export, flow, overrides, quick_check, regressions};
@@ -26,6 +26,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(explain::explain))
         .routes(routes!(summary::summary))
         .routes(routes!(stages::stages))
+        .routes(routes!(definitions::definitions))
+        .routes(routes!(definitions::compare))
         .routes(routes!(services::services))
         .routes(routes!(teams::teams))
         .routes(routes!(environments::environments))

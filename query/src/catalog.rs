@@ -7,6 +7,8 @@ use dorado_lake::{Deployment, Tier};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::pack::Pack;
+
 /// The part of `dorado.toml` that says who is who.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +24,9 @@ pub struct Catalog {
     pub environments: Vec<EnvironmentEntry>,
     /// What makes a deployment rework where its source does not flag it.
     pub rework: ReworkRule,
+    /// Packs of one's own. No row of gold depends on them.
+    #[serde(skip)]
+    pub packs: Vec<Pack>,
 }
 
 /// One service.

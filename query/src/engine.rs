@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 
 use crate::answer::directory::Directory;
 use crate::answer::frame::Over;
-use crate::answer::{explain, list, series, stages};
+use crate::answer::{definitions, explain, list, series, stages};
 use crate::audience::Audience;
 use crate::bucket::bucket_of;
 use crate::catalog::Catalog;
 use crate::gold::{Cause, GoldRow, MadeBy, Outcome, Shipment, schema};
 use crate::metric::{Better, Metric};
-use crate::pack::PACKS;
+use crate::pack::{PACKS, PARAMETERS, Pack, sentence};
 use crate::quantiles::distribution;
 use crate::question::{BadParameter, Question};
 use crate::refresh::{self, Refreshed};
@@ -36,6 +36,9 @@ pub struct Answer {
     /// Rows over time, where the answer has both totals and series.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub series: Option<Vec<Row>>,
+    /// Where the numbers of several packs differ, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differences: Option<Vec<Row>>,
     /// What the rows are: pack, parameters, table version, next cursor.
     pub meta: Row,
 }
@@ -171,7 +174,7 @@ impl Engine {
     /// # Errors
     /// The lake cannot be read or written; gold then stays as it was.
     pub async fn refresh(&self) -> Result<Refreshed, Error> {
-        let window = PACKS[0].window();
+        let window = chrono::TimeDelta::milliseconds(PACKS[0].window_ms().unwrap_or(i64::MAX));
         refresh::refresh(&self.tables(), &self.inner.lake, &self.inner.catalog, window).await
     }
 
@@ -194,8 +197,8 @@ impl Engine {
             let over = Over { tables, directory, selection: &selection, question };
             let (data, _) = series::series(&over, &[metric], |_, _| {}).await?;
             let mut meta = self.meta(tables, directory, question);
-            describe(metric, &mut meta);
-            Ok(Answer { data, series: None, meta })
+            describe(metric, &question.pack, &mut meta);
+            Ok(Answer { data, series: None, differences: None, meta })
         })
         .await
     }
@@ -213,7 +216,7 @@ impl Engine {
             meta.insert("unit".into(), json!("seconds"));
             meta.insert("better".into(), json!(Better::Lower));
             meta.insert("left_out".into(), json!(left_out));
-            Ok(Answer { data, series: None, meta })
+            Ok(Answer { data, series: None, differences: None, meta })
         })
         .await
     }
@@ -227,7 +230,7 @@ impl Engine {
             let selection = directory.select(&question.filter, &self.inner.catalog)?;
             let over = Over { tables, directory, selection: &selection, question };
             let (data, rows) = series::summary(&over).await?;
-            Ok(Answer { data, series: Some(rows), meta: self.meta(tables, directory, question) })
+            Ok(Answer { data, series: Some(rows), differences: None, meta: self.meta(tables, directory, question) })
         })
         .await
     }
@@ -252,9 +255,13 @@ impl Engine {
             let excluded = explain::excluded(&over, metric).await?;
             let rows = explain::rows(&over, metric, page).await?;
             let mut meta = self.meta(tables, directory, question);
-            describe(metric, &mut meta);
-            meta.insert("definition".into(), json!(metric.definition));
-            meta.insert("rule_notes".into(), json!(metric.choices));
+            describe(metric, &question.pack, &mut meta);
+            let is_default = question.pack.id == PACKS[0].id && question.adjusted.is_empty();
+            let words = if is_default { metric.definition.to_owned() } else { sentence(metric.id, &question.pack) };
+            meta.insert("definition".into(), json!(words));
+            let choices: &[&str] = if is_default { metric.choices } else { &[] };
+            let differences = differences(&PACKS[0], &question.pack, metric.id);
+            meta.insert("rule_notes".into(), choices.iter().map(|c| json!(c)).chain(differences).collect());
             meta.extend(total.into_iter().filter(|(key, _)| key != "time"));
             let reasons: Vec<Value> = excluded.iter().map(|(reason, n)| json!({ "reason": reason, "n": n })).collect();
             meta.insert("excluded".into(), json!(reasons));
@@ -262,7 +269,7 @@ impl Engine {
                 meta.insert("incidents_by_rule".into(), json!(explain::incidents(&over).await?));
             }
             meta.insert("next_cursor".into(), json!(rows.next_cursor));
-            Ok(Answer { data: rows.rows, series: None, meta })
+            Ok(Answer { data: rows.rows, series: None, differences: None, meta })
         })
         .await
     }
@@ -283,7 +290,31 @@ impl Engine {
             let rows = list::list(&over, &self.inner.catalog, list, page).await?;
             let mut meta = self.meta(tables, directory, question);
             meta.insert("next_cursor".into(), json!(rows.next_cursor));
-            Ok(Answer { data: rows.rows, series: None, meta })
+            Ok(Answer { data: rows.rows, series: None, differences: None, meta })
+        })
+        .await
+    }
+
+    /// Every pack: its parameters, and what it makes of each metric.
+    pub fn definitions(&self) -> Vec<Row> {
+        definitions::definitions(&self.inner.catalog.packs)
+    }
+
+    /// Packs side by side over the whole period; each is held against the first.
+    ///
+    /// # Errors
+    /// As [`Engine::series`].
+    pub async fn compare_packs(&self, question: &Question, packs: &[Pack]) -> Result<Arc<Answer>, Error> {
+        self.kept(format!("packs {question:?} {packs:?}"), question.audience(), async |tables, directory| {
+            let whole = question.whole();
+            let selection = directory.select(&whole.filter, &self.inner.catalog)?;
+            let over = Over { tables, directory, selection: &selection, question: &whole };
+            let (data, differences) = definitions::compare(&over, packs).await?;
+            let mut meta = self.meta(tables, directory, &whole);
+            for key in ["pack", "parameters", "adjusted"] {
+                meta.remove(key);
+            }
+            Ok(Answer { data, series: None, differences: Some(differences), meta })
         })
         .await
     }
@@ -343,7 +374,8 @@ impl Engine {
         let complete = tables.snapshot.gold_through() >= tables.snapshot.silver_through();
         let pairs = [
             ("pack", json!(question.pack.id)),
-            ("parameters", json!(question.pack)),
+            ("parameters", json!(*question.pack)),
+            ("adjusted", json!(question.adjusted)),
             ("bucket", json!(question.size)),
             ("tz", json!(question.tz.name())),
             ("from", json!(time(question.from))),
@@ -369,10 +401,19 @@ impl Answers {
     }
 }
 
-fn describe(metric: &Metric, meta: &mut Row) {
+/// What a pack decides otherwise about a metric, a sentence each.
+fn differences(from: &Pack, pack: &Pack, metric: &str) -> impl Iterator<Item = Value> {
+    let moves = PARAMETERS.iter().filter(|p| p.metrics.contains(&metric) && p.value(from) != p.value(pack));
+    let said: Vec<Value> = moves
+        .map(|p| json!(format!("`{}` is {}, in `{}` {}: {}.", p.name, p.said(pack), from.id, p.said(from), p.decides)))
+        .collect();
+    said.into_iter()
+}
+
+fn describe(metric: &Metric, pack: &Pack, meta: &mut Row) {
     meta.insert("metric".into(), json!(metric.id));
     meta.insert("title".into(), json!(metric.title));
-    meta.insert("unit".into(), json!(metric.unit));
+    meta.insert("unit".into(), json!(metric.unit_under(pack)));
     meta.insert("better".into(), json!(metric.better));
 }
 

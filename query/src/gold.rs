@@ -96,6 +96,20 @@ text_enum! {
 }
 
 impl FailureRule {
+    /// Every rule, the strongest first.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Override,
+        Self::IncidentExplicit,
+        Self::IncidentRemediated,
+        Self::RolledBack,
+        Self::OlderRevision,
+        Self::Remediated,
+        Self::IncidentProximity,
+        Self::HotfixFollowed,
+        Self::PatchRelease,
+        Self::Reverted,
+    ];
+
     /// Its place in `outcomes.evidence`.
     pub(crate) fn bit(self) -> i32 {
         1 << (self as i32)

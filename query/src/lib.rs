@@ -27,9 +27,11 @@ pub use engine::{Answer, Engine, Error, List, Page, Row};
 pub use export::{Chunks, ExportFormat, Exported, csv_cell};
 pub use gold::{CauseRule, Confidence, Exclusion, FailureRule, ShipRule};
 pub use metric::{Better, Kind, METRICS, Metric, STAGES, metric};
-pub use pack::{FirstDeployment, PACKS, Pack};
+pub use pack::{Adjustments, PACKS, Pack, PackEntry, packs_of, sentence};
 pub use quantiles::{Distribution, distribution, distribution_of};
-pub use question::{Asked, BadParameter, Compare, Filter, GroupBy, Question, instant, metric_named};
+pub use question::{
+    ADJUSTABLE, Asked, BadParameter, Compare, Filter, GroupBy, Question, instant, metric_named, pack_named,
+};
 pub use refresh::Refreshed;
 pub use statistics::{
     Interval, RateRatio, Shift, Sorted, Verdict, hodges_lehmann, mann_whitney, median_interval_ranks, newcombe,

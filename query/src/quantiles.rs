@@ -30,6 +30,8 @@ pub struct Distribution {
     pub p25: f64,
     /// Median.
     pub p50: f64,
+    /// The lower of the two values in the middle, where there are two.
+    pub lower_p50: f64,
     /// Third quartile.
     pub p75: f64,
     /// 90th percentile.
@@ -54,11 +56,13 @@ pub(crate) fn distributions(column: &StructArray) -> Vec<Option<Distribution>> {
         if column.is_null(row) || n.value(row) == 0 {
             return None;
         }
-        let [mean, min, max, p25, p50, p75, p90, p95] = std::array::from_fn(|column| numbers[column].value(row));
-        let (low, high) = (numbers[8], numbers[9]);
+        let [mean, min, max, p25, p50, p75, p90, p95, lower_p50] =
+            std::array::from_fn(|column| numbers[column].value(row));
+        let (low, high) = (numbers[9], numbers[10]);
         let interval = Interval { low: low.value(row), high: high.value(row) };
         let median_interval = low.is_valid(row).then_some(interval);
-        Some(Distribution { n: n.value(row) as u64, mean, min, max, p25, p50, p75, p90, p95, median_interval })
+        let n = n.value(row) as u64;
+        Some(Distribution { n, mean, min, max, p25, p50, lower_p50, p75, p90, p95, median_interval })
     };
     (0..column.len()).map(read).collect()
 }
@@ -136,6 +140,7 @@ impl Wanted {
             max: extent.max as f64,
             p25,
             p50,
+            lower_p50: at(self.percentiles[1].rank),
             p75,
             p90,
             p95,

@@ -2,6 +2,7 @@
 //! checks again. The API's parameters and the command line's flags both come in through [`Asked`].
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -10,7 +11,7 @@ use dorado_lake::Instant;
 use crate::audience::Audience;
 use crate::bucket::{BucketSize, Buckets};
 use crate::metric::{METRICS, Metric, metric};
-use crate::pack::{PACKS, Pack};
+use crate::pack::{Adjustments, PACKS, Pack};
 
 /// The parameters of a question as they were written. Lists are comma-separated or repeated.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,8 @@ pub struct Asked {
     pub group_by: Option<String>,
     /// Whose definitions.
     pub pack: Option<String>,
+    /// Parameters of the pack that the question itself changes, each one of [`ADJUSTABLE`] with its value.
+    pub adjustments: Vec<(&'static str, String)>,
     /// `previous` for the period of the same length before.
     pub compare: Option<String>,
 }
@@ -119,20 +122,43 @@ pub struct Question {
     pub group_by: Option<GroupBy>,
     /// Comparison.
     pub compare: Compare,
-    /// Whose definitions.
-    pub pack: &'static Pack,
+    /// Whose definitions, with what the question changes of them.
+    pub pack: Arc<Pack>,
+    /// The parameters that the question changes.
+    pub adjusted: Vec<&'static str>,
     audience: Audience,
 }
+
+/// The parameters of a pack that a question may change.
+pub const ADJUSTABLE: [&str; 9] = [
+    "window_hours",
+    "first_deployment",
+    "count_failed_attempts",
+    "min_n",
+    "unit",
+    "start",
+    "failure",
+    "recovery_start",
+    "bots",
+];
 
 /// Period when none is asked for.
 const DEFAULT_PERIOD: TimeDelta = TimeDelta::days(90);
 
 impl Question {
-    /// Reads a question, to be answered for `audience` and nobody else.
+    /// Reads a question, to be answered for `audience` and nobody else. It knows the built-in packs only.
     ///
     /// # Errors
     /// The first parameter that makes no sense.
     pub fn new(asked: &Asked, audience: Audience, now: Instant) -> Result<Self, BadParameter> {
+        Self::with_packs(asked, audience, now, &[])
+    }
+
+    /// Reads a question that may also name packs of one's own.
+    ///
+    /// # Errors
+    /// The first parameter that makes no sense.
+    pub fn with_packs(asked: &Asked, audience: Audience, now: Instant, packs: &[Pack]) -> Result<Self, BadParameter> {
         let tz = time_zone(asked.tz.as_deref())?;
         let to = asked.to.as_deref().map(|text| instant("to", text, tz)).transpose()?.unwrap_or(now);
         let from = match asked.from.as_deref() {
@@ -170,7 +196,8 @@ impl Question {
             },
             group_by: asked.group_by.as_deref().map(group_by).transpose()?,
             compare: compare(asked.compare.as_deref())?,
-            pack: pack(asked.pack.as_deref())?,
+            pack: Arc::new(pack_of(asked, packs)?),
+            adjusted: asked.adjustments.iter().map(|(name, _)| *name).collect(),
             audience,
         })
     }
@@ -191,6 +218,11 @@ impl Question {
             compare: Compare::Nothing,
             ..self.clone()
         }
+    }
+
+    /// The same question under another pack.
+    pub(crate) fn under(&self, pack: Pack) -> Self {
+        Self { pack: Arc::new(pack), ..self.clone() }
     }
 
     /// The period before.
@@ -282,12 +314,24 @@ fn compare(text: Option<&str>) -> Result<Compare, BadParameter> {
     }
 }
 
-fn pack(text: Option<&str>) -> Result<&'static Pack, BadParameter> {
-    let Some(text) = text else { return Ok(&PACKS[0]) };
-    PACKS
-        .iter()
-        .find(|p| p.id == text)
-        .ok_or_else(|| unknown("pack", text, &PACKS.iter().map(|p| p.id).collect::<Vec<_>>()))
+fn pack_of(asked: &Asked, packs: &[Pack]) -> Result<Pack, BadParameter> {
+    let mut pack = match asked.pack.as_deref() {
+        None => PACKS[0].clone(),
+        Some(id) => pack_named(id, packs)?.clone(),
+    };
+    Adjustments::read(&asked.adjustments)?.apply(&mut pack);
+    Ok(pack)
+}
+
+/// A pack by its id, or the ids that there are.
+///
+/// # Errors
+/// No pack has this id.
+pub fn pack_named<'a>(id: &str, packs: &'a [Pack]) -> Result<&'a Pack, BadParameter> {
+    let all = || PACKS.iter().chain(packs);
+    all()
+        .find(|pack| pack.id == id)
+        .ok_or_else(|| unknown("pack", id, &all().map(|p| p.id.as_ref()).collect::<Vec<_>>()))
 }
 
 fn unknown(parameter: &'static str, value: &str, known: &[&str]) -> BadParameter {

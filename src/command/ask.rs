@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use dorado_lake::Lake;
-use dorado_query::{Asked, Audience, BadParameter, Engine, Error, List, Page, Question};
+use dorado_query::{ADJUSTABLE, Asked, Audience, BadParameter, Engine, Error, List, Page, Question};
 
 use super::git;
 use crate::cli::{AskArgs, DataArgs, GitRules};
@@ -83,24 +83,24 @@ const DEFAULT_DAYS: i64 = 90;
 impl Asking {
     /// The question that the flags ask, its bucket chosen to fit the period where none is asked for.
     pub(crate) async fn question(&mut self, args: &AskArgs) -> Result<Question> {
-        let mut asked = asked(args);
+        let mut asked = asked(args)?;
+        let packs = self.engine.catalog().packs.clone();
         if self.is_repository && asked.from.is_none() && asked.to.is_none() {
             self.reach_back(&mut asked).await?;
         }
         if asked.bucket.is_none() {
             // Thirty years by the week would be refused; only its length is looked at here.
             let whole = Asked { bucket: Some("all".into()), ..asked.clone() };
-            let question = Question::new(&whole, Audience::Everybody, Utc::now()).map_err(flag)?;
+            let question = Question::with_packs(&whole, Audience::Everybody, Utc::now(), &packs).map_err(flag)?;
             asked.bucket = Some(fitting_bucket(question.to - question.from).to_owned());
         }
-        Question::new(&asked, Audience::Everybody, Utc::now()).map_err(flag)
+        Question::with_packs(&asked, Audience::Everybody, Utc::now(), &packs).map_err(flag)
     }
 
     /// Where a repository has hardly any deployment lately: the last twelve months of its history.
     async fn reach_back(&mut self, asked: &mut Asked) -> Result<()> {
-        let lately =
-            Question::new(&Asked { bucket: Some("all".into()), ..asked.clone() }, Audience::Everybody, Utc::now())
-                .map_err(flag)?;
+        let whole = Asked { bucket: Some("all".into()), pack: None, adjustments: Vec::new(), ..asked.clone() };
+        let lately = Question::new(&whole, Audience::Everybody, Utc::now()).map_err(flag)?;
         let summary = self.engine.summary(&lately).await.map_err(explained)?;
         let n = summary.data.first().and_then(|row| row["n"].as_i64()).unwrap_or(0);
         let Some(last) = self.last_deployment(&lately).await?.filter(|_| n < FEW) else { return Ok(()) };
@@ -126,8 +126,8 @@ impl Asking {
     }
 }
 
-fn asked(args: &AskArgs) -> Asked {
-    Asked {
+fn asked(args: &AskArgs) -> Result<Asked> {
+    Ok(Asked {
         from: args.from.clone(),
         to: args.to.clone(),
         bucket: args.bucket.clone(),
@@ -138,8 +138,18 @@ fn asked(args: &AskArgs) -> Asked {
         environment: args.only_environment.clone(),
         group_by: None,
         pack: args.pack.clone(),
+        adjustments: args.set.iter().map(|text| adjustment(text)).collect::<Result<_>>()?,
         compare: Some("previous".into()),
-    }
+    })
+}
+
+/// `window_hours=48`, taken apart.
+fn adjustment(text: &str) -> Result<(&'static str, String)> {
+    let named = text.split_once('=').and_then(|(name, value)| {
+        let known = ADJUSTABLE.into_iter().find(|known| *known == name.trim())?;
+        Some((known, value.to_owned()))
+    });
+    named.ok_or_else(|| anyhow!("--set is `{text}`; expected PARAMETER=VALUE, with one of {}", ADJUSTABLE.join(", ")))
 }
 
 /// The bucket that cuts a period into some dozen parts.
@@ -160,6 +170,7 @@ pub(crate) fn flag(bad: BadParameter) -> anyhow::Error {
         "service" => "--only-service".to_owned(),
         "environment" => "--only-environment".to_owned(),
         "metric" => "the metric".to_owned(),
+        name if ADJUSTABLE.contains(&name) => format!("--set {name}"),
         other => format!("--{other}"),
     };
     anyhow!("{name} is `{value}`: {problem}; expected {expected}")

@@ -140,8 +140,21 @@ const REWORKED: &[Column] = &[
     ("counts", Side::Left, counts),
 ];
 
+const INCIDENT: &[Column] = &[
+    ("service", Side::Left, |row, _| text(row, "service")),
+    ("incident", Side::Left, |row, _| shorten(&text(row, "incident"), 24)),
+    ("opened", Side::Left, |row, tz| local(row, "opened_at", tz)),
+    ("resolved", Side::Left, |row, tz| local(row, "resolved_at", tz)),
+    ("deployment", Side::Left, |row, _| shorten(&text(row, "deployment"), 24)),
+    ("rule", Side::Left, |row, _| text(row, "rule")),
+    ("after", Side::Right, |row, _| seconds(row, "recovery_seconds")),
+    ("counts", Side::Left, counts),
+    ("title", Side::Left, |row, _| shorten(&text(row, "title"), 48)),
+];
+
 fn rows(metric: &Metric, rows: &[Row], tz: Tz) -> Table {
     let columns: Vec<Column> = match metric.id {
+        _ if rows.iter().any(|row| row.contains_key("incident")) => INCIDENT.to_vec(),
         "change-lead-time" => CHANGE.to_vec(),
         "change-fail-rate" => [DEPLOYMENT, FAILED].concat(),
         "failed-deployment-recovery-time" => [DEPLOYMENT, RECOVERED].concat(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use dorado_query::{Better, METRICS, PACKS, STAGES};
+use dorado_query::{Better, METRICS, PACKS, STAGES, sentence};
 
 use crate::config;
 use crate::telemetry::say;
@@ -40,6 +40,16 @@ fn files() -> Result<Vec<(&'static str, String)>> {
     ])
 }
 
+/// A parameter's value in a table.
+fn parameter(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "no limit".to_owned(),
+        serde_json::Value::String(text) => format!("`{text}`"),
+        serde_json::Value::Array(values) => values.iter().map(parameter).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
 fn metrics() -> String {
     let mut page = String::from(
         "# Metrics\n\nWhat every number means. Made from `query/src/metric/`: change it there, then run \
@@ -63,19 +73,29 @@ fn metrics() -> String {
         let _ = writeln!(page, "| `{}` | {} | `{}` |", stage.id, stage.definition, stage.sample);
     }
     page.push_str(COMMON);
-    for pack in PACKS {
-        let _ = writeln!(
-            page,
-            "| `{}` | {} | {} h | {} | {} |",
-            pack.id,
-            pack.title,
-            pack.window_seconds / 3600,
-            if pack.count_failed_attempts { "yes" } else { "no" },
-            pack.min_n
-        );
+    for pack in PACKS.iter() {
+        let _ = writeln!(page, "\n### `{}`\n\n{}\n", pack.id, pack.title);
+        for metric in METRICS {
+            let _ = writeln!(page, "- {}: {}", metric.title, sentence(metric.id, pack));
+        }
+    }
+    page.push_str(PARAMETERS);
+    let ids: Vec<String> = PACKS.iter().map(|pack| format!("`{}`", pack.id)).collect();
+    let _ = writeln!(page, "| parameter | {} |\n|---|{}", ids.join(" | "), "---|".repeat(ids.len()));
+    let parameters = serde_json::to_value(&*PACKS).unwrap_or_default();
+    let rows = parameters.as_array().cloned().unwrap_or_default();
+    let names = rows.first().and_then(|pack| pack.as_object()).into_iter().flatten().map(|(name, _)| name);
+    for name in names.filter(|name| !matches!(name.as_str(), "id" | "title")) {
+        let cells: Vec<String> = rows.iter().map(|pack| parameter(&pack[name])).collect();
+        let _ = writeln!(page, "| `{name}` | {} |", cells.join(" | "));
     }
     page
 }
+
+const PARAMETERS: &str = "
+### Parameters
+
+";
 
 const STAGES_OF: &str = "
 ## The stages of lead time
@@ -114,6 +134,7 @@ latest success of the same service within the window before it: probable). Else 
 
 ## Packs
 
-| pack | whose definitions | window | failed attempts count | min_n |
-|---|---|---|---|---|
+The same events under other definitions: `pack=` in a question, `--pack` on the command line. A pack is data; one of your
+own is a `[[pack]]` in `dorado.toml`, and a question may change a parameter for itself (`window_hours=48`). Deployment
+frequency and rework rate are those of `dora-2025` where nothing else is said.
 ";

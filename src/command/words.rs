@@ -79,6 +79,13 @@ pub(crate) fn reason(name: &str) -> String {
         "failed" => "never reached production: the attempt failed",
         "cancelled" => "never reached production: cancelled",
         "running" => "still running",
+        "no_pull_request" => "of no pull request",
+        "no_start" => "without the instant that lead time begins with",
+        "negative" => "with a clock that was off",
+        "zero" => "that took no time",
+        "bot" => "written by a bot",
+        "after_gap" => "in a deployment after a long gap",
+        "resolved_before_it_began" => "resolved before they began",
         "pending" => "not begun",
         other => return other.replace('_', " "),
     };

@@ -125,13 +125,16 @@ mod tests {
 
     #[test]
     fn what_is_right_is_read() {
-        let text = "data = 'here'\n[[team]]\nname = 'a'\n[[team]]\nname = 'b'\nparent = 'a'\n\
+        let text = "data = 'here'\n[[pack]]\nid = 'ours'\nbase = 'gitlab'\nwindow_hours = 48\nfailure = ['rollback']\nmedian = 'lower'\n[[team]]\nname = 'a'\n[[team]]\nname = 'b'\nparent = 'a'\n\
                     [[service]]\nname = 's'\nteam = 'b'\nrework = { prefixes = ['fix/'] }\n\
                     [[environment]]\nname = 'blue'\ntier = 'production'\n\
                     [[connection]]\nsource = 'github'\nsecrets = [{ file = '/dev/null' }]\ndeployments = [{ deployments = {} }, { releases = {} }]\n";
         let (mistakes, config) = check(text);
         assert_eq!(mistakes, []);
-        assert_eq!(config.unwrap().services[0].team.as_deref(), Some("b"));
+        let config = config.unwrap();
+        let pack = &config.catalog().packs[0];
+        assert_eq!((pack.id.as_ref(), pack.window_hours, pack.failure.len()), ("ours", 48.0, 1));
+        assert_eq!(config.services[0].team.as_deref(), Some("b"));
         assert!(check("").1.is_some());
     }
 
@@ -215,6 +218,10 @@ mod tests {
                 "[[connection]]\nsource = 'github'\nsecrets = [{ file = '/no/such/file' }]",
                 "3:21: warning: the file `/no/such/file` cannot be read; ",
             ),
+            ("[[pack]]\nid = 'gitlab'", "2:6: error: the pack `gitlab` is built in; give yours another id"),
+            ("[[pack]]\nid = 'a'\nbase = 'b'", "3:8: error: no pack is called `b`; expected one that is built in"),
+            ("[[pack]]\nid = 'a'\nunit = 'commit'", "3:8: error: `pack.unit` is `commit`; "),
+            ("[[pack]]\nid = 'a'\nwindow = 3", "3:1: error: `window` is not a key here; "),
             ("[rework]\nprefixes = ['']", "2:13: error: an empty prefix makes every deployment rework; "),
         ] {
             let told = told(text);

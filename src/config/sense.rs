@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use dorado_query::PACKS;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -22,6 +23,7 @@ pub(super) fn check(table: &DeTable<'_>, mistakes: &mut Vec<Mistake>) {
     names("service", services.iter().flat_map(|s| s.text("name").into_iter().chain(s.texts("aliases"))), mistakes);
     names("team", teams.iter().filter_map(|t| t.text("name")), mistakes);
     names("environment", root.entries("environment").iter().filter_map(|e| e.text("name")), mistakes);
+    packs(&root.entries("pack"), mistakes);
     declared_teams(&services, &teams, mistakes);
     circles(&teams, mistakes);
     shared_repositories(&services, mistakes);
@@ -118,6 +120,25 @@ fn names<'a>(kind: &str, names: impl Iterator<Item = Text<'a>>, mistakes: &mut V
             let right = "each name and alias may stand for one only, and be given once";
             mistakes.push(Mistake::error(at, format!("a second {kind} is called `{name}`"), right));
         }
+    }
+}
+
+/// Packs that have the id of another, and bases that are none.
+fn packs(packs: &[Entry<'_>], mistakes: &mut Vec<Mistake>) {
+    names("pack", packs.iter().filter_map(|p| p.text("id")), mistakes);
+    let mut known: Vec<&str> = PACKS.iter().map(|pack| pack.id.as_ref()).collect();
+    for pack in packs {
+        if let Some((base, at)) = pack.text("base")
+            && !known.contains(&base)
+        {
+            let right = format!("expected one that is built in or stands before it: {}", known.join(", "));
+            mistakes.push(Mistake::error(at, format!("no pack is called `{base}`"), right));
+        }
+        let Some((id, at)) = pack.text("id") else { continue };
+        if PACKS.iter().any(|pack| pack.id == id) {
+            mistakes.push(Mistake::error(at, format!("the pack `{id}` is built in"), "give yours another id"));
+        }
+        known.push(id);
     }
 }
 

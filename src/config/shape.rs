@@ -34,7 +34,8 @@ impl<'a> Shape<'a> {
         }
         let expected = types(schema);
         let found = json_type(value.get_ref());
-        if !expected.is_empty() && !expected.contains(&found) {
+        let is_whole = found == "integer" && expected.contains(&"number");
+        if !expected.is_empty() && !expected.contains(&found) && !is_whole {
             let said = match expected[0] {
                 "array" if found == "object" => format!("expected an array of tables, as [[{path}]]"),
                 name => format!("expected {}", with_article(name)),

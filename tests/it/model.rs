@@ -6,6 +6,7 @@
 mod answer;
 mod facts;
 mod outcomes;
+mod pack;
 mod question;
 mod shipments;
 

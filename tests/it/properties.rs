@@ -57,6 +57,29 @@ fn the_server_agrees_with_the_model_on_random_histories() {
     assert_agrees(&mut Served::start(), 1000..1100);
 }
 
+/// By project every service that nobody owns is one, and the histories share a server: that pack has its tables only.
+#[test]
+fn the_server_agrees_with_the_model_under_other_definitions() {
+    const DEFINITIONS: [&str; 9] = [
+        "pack=gitlab",
+        "pack=fourkeys",
+        "pack=datadog",
+        "first_deployment=all",
+        "window_hours=40",
+        "window_hours=none&recovery_start=earlier",
+        "failure=revert,override&count_failed_attempts=true",
+        "failure=incident&recovery_start=incident&window_hours=12",
+        "unit=pull_request&start=first_commit&first_deployment=all",
+    ];
+    let mut served = Served::start();
+    let seeds = 3000..3030;
+    let histories: Vec<(u64, History)> = seeds.map(|seed| (seed, served.tell(&one_delivery(&history(seed))))).collect();
+    assert_same(&mut served, &histories, |seed| {
+        let definition = DEFINITIONS[seed as usize % DEFINITIONS.len()];
+        questions(seed).into_iter().map(|question| format!("{question}&{definition}")).collect()
+    });
+}
+
 #[test]
 fn the_server_agrees_with_the_model_after_a_restart() {
     let mut served = Served::start();
@@ -83,6 +106,10 @@ pub(crate) fn assert_agrees(subject: &mut impl Subject, seeds: std::ops::Range<u
 }
 
 fn assert_same_answers(subject: &mut impl Subject, histories: &[(u64, History)]) {
+    assert_same(subject, histories, questions);
+}
+
+fn assert_same(subject: &mut impl Subject, histories: &[(u64, History)], questions: impl Fn(u64) -> Vec<String>) {
     let mut wrong = Vec::new();
     for (seed, told) in histories {
         for question in questions(*seed) {

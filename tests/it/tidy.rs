@@ -200,10 +200,11 @@ const VENDORS: [&str; 24] = [
 ];
 
 /// Places that may name tools: sources and what is tested with them, configuration, and the compatibility routes.
-/// Sources are named where they are exported, and an address of a specification or of this project names nobody.
-const VENDOR_PLACES: [&str; 8] = [
+/// Packs have the names of those whose definitions they are. Sources are named where they are exported, and an address of a specification or of this project names nobody.
+const VENDOR_PLACES: [&str; 9] = [
     "ingest/src/source/",
     "ingest/src/lib.rs",
+    "query/src/pack.rs",
     "src/config",
     "src/cli.rs",
     "api/src/routes/webhooks.rs",

@@ -16,8 +16,7 @@ import api_server
 
 dorado, kubectl = sys.argv[1:3]
 SHA = "4f2c1d6b8a90e7f3c5d1b2a49687e0f1c2d3b4a5"
-folder = tempfile.TemporaryDirectory(prefix="dorado-kubernetes-")
-work = Path(folder.name)
+work = Path(tempfile.mkdtemp())
 cluster, url = api_server.start()
 
 
@@ -35,7 +34,7 @@ def ask(path):
 
 
 def deployments():
-    rows = ask("deployments?from=2026-01-01&to=2099-01-01")
+    rows = ask("deployments?from=2026-01-01&to=2100-01-01")
     return sorted(((row["deployment"].rsplit("@")[-1], row["status"], row["version"], row["revision"]) for row in rows))
 
 

@@ -101,7 +101,7 @@ pub(crate) async fn deliveries(
             let next_cursor = found.last().filter(|_| has_more).map(|last| last.arrival.to_string());
             let rows = found.iter().filter_map(|settled| json!(row(&reader, settled)).as_object().cloned());
             let meta = [("next_cursor".to_owned(), json!(next_cursor))].into_iter().collect();
-            let answer = Answer { data: rows.collect(), series: None, meta };
+            let answer = Answer { data: rows.collect(), series: None, differences: None, meta };
             Ok((format.encode(&answer)?, next_cursor))
         })
         .await?;

@@ -23,9 +23,17 @@ pub(crate) struct ExplainedRow {
     service: Option<String>,
     /// Repository.
     repository: Option<String>,
+    /// Of an incident: its id.
+    incident: Option<String>,
+    /// Of an incident: its severity as the source gives it.
+    severity: Option<String>,
+    /// Of an incident: when it was resolved.
+    resolved_at: Option<String>,
+    /// Of an incident: where its recovery time begins.
+    began_at: Option<String>,
     /// Of a change: its id.
     change: Option<String>,
-    /// Of a change: first line of its message.
+    /// Of a change: first line of its message; of an incident: its title.
     title: Option<String>,
     /// Of a change: its pull request.
     pull_request: Option<String>,
@@ -53,7 +61,7 @@ pub(crate) struct ExplainedRow {
     commit_time_is: Option<String>,
     /// Of a change: when the first commit of its pull request was written.
     first_commit_at: Option<String>,
-    /// Of a change: when its pull request was opened.
+    /// Of a change: when its pull request was opened; of an incident: when it was.
     opened_at: Option<String>,
     /// Of a change: when its pull request was first reviewed.
     first_review_at: Option<String>,

@@ -44,6 +44,35 @@ pub(crate) struct QuestionParams {
     /// Whose definitions. Default: `dora-2025`.
     #[param(example = "dora-2025")]
     pack: Option<String>,
+    /// The same as `pack`.
+    definition: Option<String>,
+    /// Of the pack, changed: hours before an incident in which its deployment may have finished, or `none`.
+    #[param(pattern = "^([0-9]+(\\.[0-9]+)?|none|inf)?$", example = "24")]
+    window_hours: Option<String>,
+    /// Of the pack, changed: whether the first deployment of a service ships what it holds.
+    #[param(pattern = "^(baseline|all)?$", example = "baseline")]
+    first_deployment: Option<String>,
+    /// Of the pack, changed: whether attempts that failed before production count in the fail rate.
+    #[param(pattern = "^(true|false)?$", example = "false")]
+    count_failed_attempts: Option<String>,
+    /// Of the pack, changed: below so many rows `enough_data` is false.
+    #[param(pattern = "^[0-9]*$", example = "5")]
+    min_n: Option<String>,
+    /// Of the pack, changed: what lead time is counted in.
+    #[param(pattern = "^(change|pull_request)?$", example = "change")]
+    unit: Option<String>,
+    /// Of the pack, changed: where lead time begins.
+    #[param(pattern = "^(commit|first_commit|opened|merged)?$", example = "commit")]
+    start: Option<String>,
+    /// Of the pack, changed: what makes a deployment failed: `incident`, `rollback`, `remediation`, `revert`, `override`.
+    #[serde(default)]
+    failure: Vec<String>,
+    /// Of the pack, changed: where recovery time begins.
+    #[param(pattern = "^(deployment|incident|earlier)?$", example = "deployment")]
+    recovery_start: Option<String>,
+    /// Of the pack, changed: whether changes that bots wrote count.
+    #[param(pattern = "^(count|leave_out)?$", example = "count")]
+    bots: Option<String>,
     /// `previous` also looks at the period of the same length before.
     #[param(pattern = "^(previous)?$", example = "previous")]
     compare: Option<String>,
@@ -57,6 +86,27 @@ impl QuestionParams {
     }
 
     pub(crate) fn question(self, api: &Api, reader: &Reader) -> Result<Question, Problem> {
+        if let (Some(pack), Some(definition)) = (&self.pack, &self.definition)
+            && pack != definition
+        {
+            let problem = format!("`definition` is another name for `pack`, which is `{pack}`");
+            return Err(Problem::new(Kind::InvalidParameter, problem)
+                .parameter("definition")
+                .value(definition.clone())
+                .expected("one of the two"));
+        }
+        let failure = (!self.failure.is_empty()).then(|| self.failure.join(","));
+        let changed = [
+            ("window_hours", self.window_hours),
+            ("first_deployment", self.first_deployment),
+            ("count_failed_attempts", self.count_failed_attempts),
+            ("min_n", self.min_n),
+            ("unit", self.unit),
+            ("start", self.start),
+            ("failure", failure),
+            ("recovery_start", self.recovery_start),
+            ("bots", self.bots),
+        ];
         let asked = Asked {
             from: self.from,
             to: self.to,
@@ -67,10 +117,12 @@ impl QuestionParams {
             repository: self.repository,
             environment: self.environment,
             group_by: self.group_by,
-            pack: self.pack,
+            pack: self.pack.or(self.definition),
+            adjustments: changed.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
             compare: self.compare,
         };
-        Ok(Question::new(&asked, reader.audience.clone(), api.end_of_minute())?)
+        let packs = &api.engine().catalog().packs;
+        Ok(Question::with_packs(&asked, reader.audience.clone(), api.end_of_minute(), packs)?)
     }
 }
 
@@ -126,6 +178,8 @@ pub(crate) struct Meta {
     pack: Option<String>,
     /// The choices in force.
     parameters: Option<Map<String, Value>>,
+    /// Parameters that the question changed.
+    adjusted: Option<Vec<String>>,
     /// How the period is cut.
     bucket: Option<String>,
     /// The time zone of the cuts.

@@ -31,6 +31,8 @@ const TABLE: &[(&str, &str, For, &str)] = &[
     ("get", "/api/v1/metrics/{id}", For::Readers, "/api/v1/metrics/change-lead-time"),
     ("get", "/api/v1/metrics/{id}/explain", For::Readers, "/api/v1/metrics/change-lead-time/explain"),
     ("get", "/api/v1/stages", For::Readers, "/api/v1/stages"),
+    ("get", "/api/v1/definitions", For::Readers, "/api/v1/definitions"),
+    ("get", "/api/v1/definitions/compare", For::Readers, "/api/v1/definitions/compare"),
     ("get", "/api/v1/summary", For::Readers, "/api/v1/summary"),
     ("get", "/api/v1/services", For::Readers, "/api/v1/services"),
     ("get", "/api/v1/teams", For::Readers, "/api/v1/teams"),

@@ -75,9 +75,11 @@ async fn bench() -> Bench {
 }
 
 /// Addresses whose answers are rows of somebody.
-const ADDRESSES: [&str; 20] = [
+const ADDRESSES: [&str; 22] = [
     "/api/v1/summary?compare=previous",
     "/api/v1/stages?group_by=team",
+    "/api/v1/definitions/compare",
+    "/api/v1/metrics/failed-deployment-recovery-time/explain?pack=devlake",
     "/api/v1/summary?group_by=service",
     "/api/v1/summary?group_by=team",
     "/api/v1/metrics/change-lead-time?group_by=repository&bucket=all",

@@ -111,8 +111,7 @@ fn pointers(value: &Value, at: String) -> Vec<String> {
 }
 
 /// A tool's API on a loopback address: answers `GET`s by path. A key may name parts of the query too; the one that
-/// names most of what was asked answers. Where rows are asked for by `updated_after`, those are given that are as young,
-/// the oldest first, a page at a time.
+/// names most of what was asked answers.
 pub(crate) struct Server {
     /// Its base URL.
     pub(crate) url: String,
@@ -149,7 +148,7 @@ async fn answer(mut stream: TcpStream, answers: BTreeMap<String, Value>, asked: 
         let target = request.split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
         let found = answers.iter().filter(|(key, _)| is_asked(key, &target)).max_by_key(|(key, _)| key.len());
         let (status, body) = match found {
-            Some((_, body)) => ("200 OK", page(body, &target).to_string()),
+            Some((_, body)) => ("200 OK", body.to_string()),
             None => ("404 Not Found", json!({"message": "404 Not Found"}).to_string()),
         };
         asked.lock().unwrap().push(target);
@@ -165,18 +164,4 @@ fn is_asked(key: &str, target: &str) -> bool {
     let (key_path, key_query) = key.split_once('?').unwrap_or((key, ""));
     let has = |part: &str| query.split('&').any(|given| given == part);
     path == key_path && key_query.split('&').filter(|part| !part.is_empty()).all(has)
-}
-
-/// What of a list is asked for.
-fn page(body: &Value, target: &str) -> Value {
-    let query = percent_encoding::percent_decode_str(target.split_once('?').map_or("", |(_, query)| query));
-    let query = query.decode_utf8_lossy().into_owned();
-    let given = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(&format!("{key}=")).map(str::to_owned));
-    let (Some(after), Value::Array(rows)) = (given("updated_after"), body) else { return body.clone() };
-    let clock = |row: &Value| row["updated_at"].as_str().unwrap_or_default().parse::<DateTime<chrono::Utc>>().unwrap();
-    let after: DateTime<chrono::Utc> = after.parse().unwrap();
-    let mut young: Vec<Value> = rows.iter().filter(|row| clock(row) >= after).cloned().collect();
-    young.sort_by_key(clock);
-    let number = |key: &str| given(key).map_or(1, |text| text.parse::<usize>().unwrap());
-    json!(young.chunks(number("per_page")).nth(number("page") - 1).unwrap_or_default())
 }

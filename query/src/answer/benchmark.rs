@@ -214,7 +214,7 @@ impl Engine {
                     ("classes", json!(classes())),
                     ("notes", json!(NOTES)),
                 ]));
-                Ok(Answer { data, series: None, meta })
+                Ok(Answer { data, series: None, differences: None, meta })
             },
         )
         .await
@@ -237,7 +237,7 @@ impl Engine {
                 ("n_services", json!(owns.n_services)),
                 ("notes", json!(CLUSTER_NOTES)),
             ]));
-            Ok(Answer { data: level_rows(&owns, report), series: None, meta })
+            Ok(Answer { data: level_rows(&owns, report), series: None, differences: None, meta })
         })
         .await
     }

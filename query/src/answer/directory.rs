@@ -241,20 +241,18 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// As filters on a gold table.
-    pub(crate) fn filters(&self, table: &str) -> Vec<Expr> {
+    pub(crate) fn filters(&self) -> Vec<Expr> {
         let mut filters = Vec::new();
         match &self.services {
             Some(services) if services.is_empty() => filters.push(lit(false)),
             Some(services) => filters.push(among("service", services)),
             None => {}
         }
-        if table != "causes" {
-            if !self.repositories.is_empty() {
-                filters.push(among("repository", &self.repositories));
-            }
-            if !self.environments.is_empty() {
-                filters.push(among("environment", &self.environments));
-            }
+        if !self.repositories.is_empty() {
+            filters.push(among("repository", &self.repositories));
+        }
+        if !self.environments.is_empty() {
+            filters.push(among("environment", &self.environments));
         }
         filters
     }

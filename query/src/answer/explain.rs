@@ -6,15 +6,18 @@ use arrow::array::RecordBatch;
 use datafusion::dataframe::DataFrame;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::{Expr, col, lit, when};
+use datafusion::scalar::ScalarValue;
 use dorado_lake::{Change, Instant};
 use serde_json::{Value, json};
 
 use super::directory::Columns;
-use super::frame::{Over, asked_rows};
+use super::frame::{Over, instant_column};
 use super::page::Place;
+use super::relation;
 use crate::attribution::history;
 use crate::engine::{Error, Page, Row};
 use crate::metric::{Kind, Metric};
+use crate::pack::Pack;
 use crate::tables::{Tables, among};
 
 /// Rows of an explanation, and where the page ended.
@@ -25,12 +28,16 @@ pub(crate) struct Rows {
 
 /// The rows behind a metric over the whole period of a question; those in the numerator come first.
 pub(crate) async fn rows(over: &Over<'_>, metric: &Metric, page: &Page) -> Result<Rows, Error> {
-    let period = (over.question.from, over.question.to);
-    let Some(frame) = asked_rows(over.tables, metric.table, over.selection, period)? else {
+    let table = metric.table_under(&over.question.pack);
+    let Some(frame) = behind(over, table).await? else {
         return Ok(Rows { rows: Vec::new(), next_cursor: None });
     };
-    let ranked = ranked(frame, metric)?;
-    let (at, id) = if metric.table == "shipments" { ("known_at", "change") } else { ("finished_at", "deployment") };
+    let ranked = ranked(frame, metric, table)?;
+    let (at, id) = match table {
+        "shipments" => ("known_at", "change"),
+        relation::INCIDENTS | relation::RECOVERIES => (instant_column(table), "incident"),
+        _ => ("finished_at", "deployment"),
+    };
     let batches = one_page(ranked, at, id, page).await?;
     let mut places = Vec::new();
     for batch in &batches {
@@ -38,30 +45,43 @@ pub(crate) async fn rows(over: &Over<'_>, metric: &Metric, page: &Page) -> Resul
         places.extend((0..batch.num_rows()).map(|i| place(&columns, i, at, id)));
     }
     let next_cursor = next_cursor(&mut places, page.limit);
-    let mut rows: Vec<Row> = if metric.table == "shipments" {
+    let mut rows: Vec<Row> = if table == "shipments" {
         change_rows(over.tables, &batches).await?
     } else {
-        let row = |(b, i): (&RecordBatch, usize)| deployment_row(&Columns(b), i, metric);
+        let row = |(b, i): (&RecordBatch, usize)| match id {
+            "incident" => incident_row(&Columns(b), i, table),
+            _ => deployment_row(&Columns(b), i, metric, &over.question.pack),
+        };
         batches.iter().flat_map(|b| (0..b.num_rows()).map(move |i| (b, i))).map(row).collect()
     };
     rows.truncate(page.limit);
     Ok(Rows { rows, next_cursor })
 }
 
+/// All rows of a question's period.
+async fn behind(over: &Over<'_>, table: &str) -> Result<Option<DataFrame>, Error> {
+    let period = (over.question.from, over.question.to);
+    let Some(frame) = relation::rows(over, table, period).await? else { return Ok(None) };
+    Ok(Some(match table {
+        relation::INCIDENTS | relation::RECOVERIES => relation::each_once(frame, &[])?,
+        _ => frame,
+    }))
+}
+
 /// How many rows were left out, by reason.
 pub(crate) async fn excluded(over: &Over<'_>, metric: &Metric) -> Result<BTreeMap<String, i64>, Error> {
-    let period = (over.question.from, over.question.to);
-    let Some(frame) = asked_rows(over.tables, metric.table, over.selection, period)? else {
-        return Ok(BTreeMap::new());
-    };
-    counted(frame.with_column("reason", reason(metric)?)?.filter(col("reason").is_not_null())?).await
+    let pack = &over.question.pack;
+    let table = metric.table_under(pack);
+    let Some(frame) = behind(over, table).await? else { return Ok(BTreeMap::new()) };
+    counted(frame.with_column("reason", reason(metric, table, pack)?)?.filter(col("reason").is_not_null())?).await
 }
 
 /// Incidents opened in the period, by the rule that found their deployment; those that none found are
 /// `unattributed`, and are no failure of any deployment.
 pub(crate) async fn incidents(over: &Over<'_>) -> Result<BTreeMap<String, i64>, Error> {
     let period = (over.question.from, over.question.to);
-    let Some(causes) = asked_rows(over.tables, "causes", over.selection, period)? else { return Ok(BTreeMap::new()) };
+    let causes = relation::rows(over, relation::INCIDENTS, period).await?;
+    let Some(causes) = causes else { return Ok(BTreeMap::new()) };
     counted(causes.with_column("reason", col("rule"))?).await
 }
 
@@ -80,30 +100,40 @@ async fn counted(rows: DataFrame) -> Result<BTreeMap<String, i64>, Error> {
 }
 
 /// Why a row is not in the metric's n; null where it is, or is no row of it at all.
-fn reason(metric: &Metric) -> Result<Expr, Error> {
-    Ok(match (metric.kind, metric.table) {
+fn reason(metric: &Metric, table: &str, pack: &Pack) -> Result<Expr, Error> {
+    let status = if pack.count_failed_attempts && metric.id == "change-fail-rate" {
+        (!col("reached")).and(col("status").not_eq(lit("failed")))
+    } else {
+        !col("reached")
+    };
+    Ok(match (metric.kind, table) {
         (_, "shipments") => col("excluded"),
+        (_, relation::INCIDENTS) => lit(ScalarValue::Utf8(None)),
+        (_, relation::RECOVERIES) => when(col("resolved_at").is_null(), lit("open"))
+            .when(col("recovery_ms").lt(lit(0_i64)), lit("resolved_before_it_began"))
+            .end()?,
         (Kind::Duration, _) => when(col("failed").and(col("recovered_at").is_null()), lit("open"))
             .when(col("failed").and(col("recovery_ms").lt(lit(0_i64))), lit("recovered_before_it_finished"))
             .end()?,
-        _ => when(!col("reached"), col("status")).end()?,
+        _ => when(status, col("status")).end()?,
     })
 }
 
 /// The rows of a metric with their rank: what makes the number first.
-fn ranked(frame: DataFrame, metric: &Metric) -> Result<DataFrame, Error> {
+fn ranked(frame: DataFrame, metric: &Metric, table: &str) -> Result<DataFrame, Error> {
     let rank = |first: Expr, second: Expr| {
         when(first, lit(0_i64)).when(second, lit(1_i64)).otherwise(lit(2_i64)).map_err(Error::from)
     };
     let frame = match metric.id {
-        "failed-deployment-recovery-time" => frame.filter(col("reached").and(col("failed")))?,
+        "failed-deployment-recovery-time" if table == "outcomes" => frame.filter(col("reached").and(col("failed")))?,
         _ => frame,
     };
-    let rank = match metric.id {
-        "change-lead-time" => rank(col("excluded").is_null(), col("shipped_at").is_not_null())?,
-        "change-fail-rate" => rank(col("failed").is_true(), col("reached"))?,
-        "failed-deployment-recovery-time" => rank(col("recovery_ms").gt_eq(lit(0_i64)), lit(true))?,
-        "deployment-rework-rate" => rank(col("rework").is_true(), col("reached"))?,
+    let rank = match (metric.id, table) {
+        (_, relation::INCIDENTS) => lit(0_i64),
+        ("change-lead-time", _) => rank(col("excluded").is_null(), col("shipped_at").is_not_null())?,
+        ("change-fail-rate", _) => rank(col("failed").is_true(), col("reached"))?,
+        ("failed-deployment-recovery-time", _) => rank(col("recovery_ms").gt_eq(lit(0_i64)), lit(true))?,
+        ("deployment-rework-rate", _) => rank(col("rework").is_true(), col("reached"))?,
         _ => rank(col("reached"), lit(true))?,
     };
     Ok(frame.with_column("rank", rank)?)
@@ -226,7 +256,39 @@ fn month(at: Instant) -> String {
     at.format("%Y-%m").to_string()
 }
 
-fn deployment_row(columns: &Columns<'_>, i: usize, metric: &Metric) -> Row {
+/// A row of incidents as an explanation shows it.
+fn incident_row(columns: &Columns<'_>, i: usize, table: &str) -> Row {
+    let text = |name: &str| json!(columns.text(name, i));
+    let recovery_ms = columns.number("recovery_ms", i);
+    let resolved_at = columns.instant("resolved_at", i);
+    let excluded = match table {
+        relation::RECOVERIES if resolved_at.is_none() => Some("open"),
+        relation::RECOVERIES if recovery_ms < Some(0) => Some("resolved_before_it_began"),
+        _ => None,
+    };
+    let pairs = [
+        ("service", text("service")),
+        ("incident", text("incident")),
+        ("source", text("source")),
+        ("title", text("title")),
+        ("severity", text("severity")),
+        ("repository", text("repository")),
+        ("environment", text("environment")),
+        ("opened_at", time(columns.instant("opened_at", i))),
+        ("resolved_at", time(resolved_at)),
+        ("deployment", text("deployment")),
+        ("rule", text("rule")),
+        ("confidence", text("confidence")),
+        ("began_at", time(columns.instant("began_at", i))),
+        ("recovery_seconds", json!(recovery_ms.map(|ms| ms as f64 / 1000.0))),
+        ("included", json!(excluded.is_none())),
+        ("excluded_reason", json!(excluded)),
+        ("url", text("url")),
+    ];
+    pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
+}
+
+fn deployment_row(columns: &Columns<'_>, i: usize, metric: &Metric, pack: &Pack) -> Row {
     let reached = columns.flag("reached", i).unwrap_or(false);
     let recovery_ms = columns.number("recovery_ms", i);
     let excluded = match metric.id {
@@ -234,6 +296,7 @@ fn deployment_row(columns: &Columns<'_>, i: usize, metric: &Metric) -> Row {
         "failed-deployment-recovery-time" if recovery_ms < Some(0) => Some("recovered_before_it_finished".to_owned()),
         "failed-deployment-recovery-time" => None,
         _ if reached => None,
+        "change-fail-rate" if pack.count_failed_attempts => columns.text("status", i).filter(|s| s != "failed"),
         _ => columns.text("status", i),
     };
     let mut row = outcome_row(columns, i);

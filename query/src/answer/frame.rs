@@ -1,7 +1,7 @@
 //! The one plan: gold's rows of the period, filtered, numbered by bucket and group; then the metrics'
 //! select lists over them, all metrics of a table in one pass.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use arrow::array::{Array, AsArray, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
@@ -12,9 +12,10 @@ use datafusion::scalar::ScalarValue;
 use dorado_lake::Instant;
 
 use super::directory::{Directory, Selection};
-use crate::bucket::{BucketSize, Buckets, in_each_bucket};
+use super::{days, relation};
+use crate::bucket::{Buckets, in_each_bucket};
 use crate::engine::Error;
-use crate::metric::Metric;
+use crate::metric::{Metric, Part};
 use crate::quantiles::{Distribution, distribution, distribution_and_total, distributions};
 use crate::question::{GroupBy, Question};
 use crate::tables::Tables;
@@ -41,6 +42,10 @@ pub(crate) enum Cut {
 pub(crate) struct Aggregates {
     counts: HashMap<String, i64>,
     distributions: HashMap<String, Distribution>,
+    /// Where the pack looks at days: those of each day that has rows.
+    pub(super) days: Vec<Aggregates>,
+    /// Where the pack looks at weeks: days with a deployment in each.
+    pub(super) weeks: Vec<u32>,
 }
 
 impl Aggregates {
@@ -52,6 +57,16 @@ impl Aggregates {
     /// A distribution; `None` where the pass found no row.
     pub(crate) fn distribution(&self, name: &str) -> Option<&Distribution> {
         self.distributions.get(name)
+    }
+
+    /// The medians of the days that have one.
+    pub(crate) fn daily_medians(&self, name: &str) -> Vec<f64> {
+        self.days.iter().filter_map(|day| day.distribution(name)).map(|d| d.p50).collect()
+    }
+
+    /// Days with a deployment, week by week; empty where there are none.
+    pub(crate) fn days_by_week(&self) -> &[u32] {
+        &self.weeks
     }
 }
 
@@ -65,7 +80,8 @@ pub(crate) type Cells = HashMap<Cell, Aggregates>;
 pub(crate) fn instant_column(table: &str) -> &'static str {
     match table {
         "shipments" => "known_at",
-        "causes" => "opened_at",
+        "causes" | relation::INCIDENTS => "opened_at",
+        relation::RECOVERIES => "at",
         _ => "finished_at",
     }
 }
@@ -78,12 +94,20 @@ pub(crate) fn asked_rows(
     (from, to): (Instant, Instant),
 ) -> Result<Option<DataFrame>, Error> {
     let Some(frame) = tables.table(table)? else { return Ok(None) };
-    let at = || col(instant_column(table));
-    let mut filter = at().gt_eq(instant_literal(from)).and(at().lt(instant_literal(to)));
-    for expr in selection.filters(table) {
+    let mut filter = within(instant_column(table), (from, to));
+    for expr in selection.filters() {
         filter = filter.and(expr);
     }
     Ok(Some(frame.filter(filter)?))
+}
+
+/// Rows of a period.
+pub(crate) fn in_period(frame: DataFrame, column: &str, period: (Instant, Instant)) -> Result<DataFrame, Error> {
+    Ok(frame.filter(within(column, period))?)
+}
+
+fn within(column: &str, (from, to): (Instant, Instant)) -> Expr {
+    col(column).gt_eq(instant_literal(from)).and(col(column).lt(instant_literal(to)))
 }
 
 /// An instant as gold keeps it.
@@ -93,13 +117,14 @@ pub(crate) fn instant_literal(at: Instant) -> Expr {
 
 /// Runs the select lists of `metrics`, one pass a table.
 pub(crate) async fn measure(over: &Over<'_>, buckets: &Buckets, metrics: &[&Metric], cut: Cut) -> Result<Cells, Error> {
-    let mut names: Vec<&str> = metrics.iter().map(|m| m.table).collect();
-    names.sort_unstable();
-    names.dedup();
-    let passes = names.into_iter().map(|table| {
-        let lists: Vec<&str> = metrics.iter().filter(|m| m.table == table).map(|m| m.sql).collect();
-        pass(over, buckets, table, lists, cut)
-    });
+    let pack = &*over.question.pack;
+    let parts: Vec<Part> = metrics.iter().flat_map(|m| m.parts(pack)).collect();
+    let mut lists: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for part in &parts {
+        lists.entry(part.table).or_default().push(part.sql);
+    }
+    let lists: Vec<(&str, String)> = lists.into_iter().map(|(table, sql)| (table, sql.join(",\n"))).collect();
+    let passes = lists.iter().map(|(table, list)| pass(over, buckets, table, list, cut));
     let mut cells = Cells::new();
     for found in futures::future::try_join_all(passes).await? {
         for (cell, aggregates) in found {
@@ -108,19 +133,22 @@ pub(crate) async fn measure(over: &Over<'_>, buckets: &Buckets, metrics: &[&Metr
             into.distributions.extend(aggregates.distributions);
         }
     }
+    if pack.looks_at_days() {
+        for (table, list) in &lists {
+            days::add(over, buckets, table, list, cut, &mut cells).await?;
+        }
+    }
     Ok(cells)
 }
 
-async fn pass(over: &Over<'_>, buckets: &Buckets, table: &str, lists: Vec<&str>, cut: Cut) -> Result<Cells, Error> {
-    let Some(mut frame) = numbered_rows(over, table, buckets)? else { return Ok(Cells::new()) };
+async fn pass(over: &Over<'_>, buckets: &Buckets, table: &str, list: &str, cut: Cut) -> Result<Cells, Error> {
+    let Some(mut frame) = numbered_rows(over, table, buckets).await? else { return Ok(Cells::new()) };
     if table == "outcomes" {
-        let days = Buckets::new(buckets.from(), buckets.to(), BucketSize::Day, buckets.tz());
-        let days = days.map_err(|e| Error::period(&e))?;
-        frame = frame.with_column("day", days.index_expr(col(instant_column(table))))?;
+        frame = days::with_day(frame, table, buckets)?;
     }
     let session = asking(over.tables, frame)?;
     if over.question.group_by.is_none()
-        && let Some(cells) = ungrouped(&session, &lists, buckets.len(), cut).await?
+        && let Some(cells) = ungrouped(&session, list, buckets.len(), cut).await?
     {
         return Ok(cells);
     }
@@ -128,10 +156,10 @@ async fn pass(over: &Over<'_>, buckets: &Buckets, table: &str, lists: Vec<&str>,
         Cut::Buckets => "bucket, key",
         Cut::BucketsAndTotals => "grouping sets ((bucket, key), (key))",
     };
-    let sql = format!("select bucket, key, {} from asked group by {by}", lists.join(",\n"));
+    let sql = format!("select bucket, key, {list} from asked group by {by}");
     let mut cells = Cells::new();
     for batch in session.sql(&sql).await?.collect().await? {
-        read(&batch, &mut cells);
+        cells.extend(places(&batch).into_iter().zip(read(&batch, 2)));
     }
     Ok(cells)
 }
@@ -143,8 +171,10 @@ pub(crate) async fn samples(
     metric: &Metric,
 ) -> Result<HashMap<Cell, Vec<i64>>, Error> {
     let mut samples: HashMap<Cell, Vec<i64>> = HashMap::new();
-    let Some(frame) = numbered_rows(over, metric.table, buckets)? else { return Ok(samples) };
-    let sql = format!("select bucket, key, {} as value from asked where {}", metric.sample, metric.counted);
+    let pack = &over.question.pack;
+    let Some(frame) = numbered_rows(over, metric.table_under(pack), buckets).await? else { return Ok(samples) };
+    let counted = metric.counted_under(pack);
+    let sql = format!("select bucket, key, {} as value from asked where {counted}", metric.sample);
     for batch in asking(over.tables, frame)?.sql(&sql).await?.collect().await? {
         let Some(values) = batch.column(2).as_any().downcast_ref::<Int64Array>() else { continue };
         for (place, rows) in runs(&batch) {
@@ -158,16 +188,19 @@ pub(crate) async fn samples(
     Ok(samples)
 }
 
-/// Rows of a gold table in a period, each with its `bucket` and its `key`.
-fn numbered_rows(over: &Over<'_>, table: &str, buckets: &Buckets) -> Result<Option<DataFrame>, Error> {
+/// Rows of a table in a period as the pack sees them, each with its `bucket` and its `key`.
+pub(super) async fn numbered_rows(over: &Over<'_>, table: &str, buckets: &Buckets) -> Result<Option<DataFrame>, Error> {
     let period = (buckets.from(), buckets.to());
-    let Some(rows) = asked_rows(over.tables, table, over.selection, period)? else { return Ok(None) };
-    let grouped = with_group(rows, over.tables, over.directory, over.question.group_by)?;
+    let Some(rows) = relation::rows(over, table, period).await? else { return Ok(None) };
+    let mut grouped = with_group(rows, over.tables, over.directory, over.question.group_by)?;
+    if [relation::INCIDENTS, relation::RECOVERIES].contains(&table) {
+        grouped = relation::each_once(grouped, &["key"])?;
+    }
     Ok(Some(grouped.with_column("bucket", buckets.index_expr(col(instant_column(table))))?))
 }
 
 /// A session whose one table is `asked`.
-fn asking(tables: &Tables, asked: DataFrame) -> Result<SessionContext, Error> {
+pub(super) fn asking(tables: &Tables, asked: DataFrame) -> Result<SessionContext, Error> {
     let session = tables.alone()?;
     session.register_table("asked", asked.into_view())?;
     Ok(session)
@@ -175,13 +208,8 @@ fn asking(tables: &Tables, asked: DataFrame) -> Result<SessionContext, Error> {
 
 /// Without groups a row's place is its bucket: every aggregate is made in each bucket at once. `None` where the lists
 /// ask for what cannot be made so.
-async fn ungrouped(
-    session: &SessionContext,
-    lists: &[&str],
-    n_buckets: usize,
-    cut: Cut,
-) -> Result<Option<Cells>, Error> {
-    let sql = format!("select {} from asked", lists.join(",\n"));
+async fn ungrouped(session: &SessionContext, list: &str, n_buckets: usize, cut: Cut) -> Result<Option<Cells>, Error> {
+    let sql = format!("select {list} from asked");
     let plan = session.state().create_logical_plan(&sql).await?;
     let distribution = match cut {
         Cut::Buckets => distribution(),
@@ -249,7 +277,7 @@ fn runs(batch: &RecordBatch) -> Vec<(Cell, Range<usize>)> {
 }
 
 /// The bucket and the group of each row.
-fn places(batch: &RecordBatch) -> Vec<Cell> {
+pub(super) fn places(batch: &RecordBatch) -> Vec<Cell> {
     let buckets = batch.column(0).as_any().downcast_ref::<Int32Array>();
     let keys = batch.column(1).as_any().downcast_ref::<StringArray>();
     let place = |row: usize| {
@@ -259,18 +287,19 @@ fn places(batch: &RecordBatch) -> Vec<Cell> {
     (0..batch.num_rows()).map(place).collect()
 }
 
-fn read(batch: &RecordBatch, cells: &mut Cells) {
-    let places = places(batch);
-    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()).skip(2) {
+/// The aggregates of each row, in the columns after the first `n_keys`.
+pub(super) fn read(batch: &RecordBatch, n_keys: usize) -> Vec<Aggregates> {
+    let mut rows = vec![Aggregates::default(); batch.num_rows()];
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()).skip(n_keys) {
         if let Some(counts) = column.as_any().downcast_ref::<Int64Array>() {
-            for (place, n) in places.iter().zip(counts.values()) {
-                cells.entry(place.clone()).or_default().counts.insert(field.name().clone(), *n);
+            for (row, n) in rows.iter_mut().zip(counts.values()) {
+                row.counts.insert(field.name().clone(), *n);
             }
         } else if let Some(structs) = column.as_any().downcast_ref::<StructArray>() {
-            for (place, distribution) in places.iter().zip(distributions(structs)) {
-                let into = &mut cells.entry(place.clone()).or_default().distributions;
-                into.extend(distribution.map(|d| (field.name().clone(), d)));
+            for (row, distribution) in rows.iter_mut().zip(distributions(structs)) {
+                row.distributions.extend(distribution.map(|d| (field.name().clone(), d)));
             }
         }
     }
+    rows
 }

@@ -57,7 +57,7 @@ impl Engine {
                 ("complete_through", time(directory.complete_through)),
                 ("next_cursor", json!(rows.next_cursor)),
             ];
-            Ok(Answer { data: rows.rows, series: None, meta: object(pairs) })
+            Ok(Answer { data: rows.rows, series: None, differences: None, meta: object(pairs) })
         })
         .await
     }

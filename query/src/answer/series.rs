@@ -11,6 +11,7 @@ use super::measure::{self, Length};
 use crate::bucket::{BucketSize, Buckets};
 use crate::engine::{Error, Row};
 use crate::metric::{Kind, METRICS, Metric};
+use crate::pack::Pack;
 use crate::question::{Compare, Question};
 use crate::statistics::{Shift, Sorted, hodges_lehmann, mann_whitney, newcombe, rate_ratio, verdict};
 
@@ -39,7 +40,7 @@ pub(crate) async fn series(
                     row.insert(group_by.as_str().into(), json!(key));
                 }
                 name(metric, &mut row);
-                row.extend(measure::row(metric, &aggregates, length, question.pack.min_n));
+                row.extend(measure::row(metric, &aggregates, length, &question.pack));
                 if let Some(before) = &before {
                     row.extend(before.compare(metric, &cell, &aggregates, length, question));
                 }
@@ -70,12 +71,12 @@ pub(crate) async fn summary(over: &Over<'_>) -> Result<(Vec<Row>, Vec<Row>), Err
             let mut row = Row::new();
             row.insert("metric".into(), json!(metric.id));
             row.insert("title".into(), json!(metric.title));
-            row.insert("unit".into(), json!(metric.unit));
+            row.insert("unit".into(), json!(metric.unit_under(&question.pack)));
             row.insert("better".into(), json!(metric.better));
             if let Some(group_by) = question.group_by {
                 row.insert(group_by.as_str().into(), json!(key));
             }
-            row.extend(measure::row(metric, &aggregates, length, question.pack.min_n));
+            row.extend(measure::row(metric, &aggregates, length, &question.pack));
             if let Some(before) = &before {
                 row.extend(before.compare(metric, &(Some(0), key.clone()), &aggregates, length, question));
             }
@@ -93,7 +94,7 @@ pub(crate) async fn summary(over: &Over<'_>) -> Result<(Vec<Row>, Vec<Row>), Err
                 if let Some(group_by) = question.group_by {
                     row.insert(group_by.as_str().into(), json!(key));
                 }
-                row.extend(measure::row(metric, &aggregates, length, question.pack.min_n));
+                row.extend(measure::row(metric, &aggregates, length, &question.pack));
                 series.push(row);
             }
         }
@@ -117,7 +118,8 @@ fn groups(question: &Question, selection: &Selection, cells: &Cells) -> Vec<Opti
     keys.into_iter().map(Some).collect()
 }
 
-fn lengths(buckets: &Buckets) -> Vec<Length> {
+/// How long each bucket is.
+pub(crate) fn lengths(buckets: &Buckets) -> Vec<Length> {
     let edges = buckets.edges();
     (0..buckets.len())
         .map(|bucket| {
@@ -160,9 +162,9 @@ impl Before {
         let nothing = Aggregates::default();
         let then = self.cells.get(cell).unwrap_or(&nothing);
         let then_length = cell.0.and_then(|b| self.lengths.get(b)).copied();
-        let measured = then_length.map(|l| measure::row(metric, then, l, question.pack.min_n));
+        let measured = then_length.map(|l| measure::row(metric, then, l, &question.pack));
         let take = |key: &str| measured.as_ref().and_then(|r| r.get(key)).cloned().unwrap_or(Value::Null);
-        let (shift, p_value, scale) = self.shift(metric, cell, now, then, length, then_length);
+        let (shift, p_value, scale) = self.shift(metric, cell, (now, then), (length, then_length), &question.pack);
         let interval = shift.and_then(|s| s.interval);
         let finite = |x: Option<f64>| json!(x.filter(|x| x.is_finite()).map(|x| x / scale));
         let said = shift.map(|s| verdict(metric.better, &s));
@@ -185,10 +187,9 @@ impl Before {
         &self,
         metric: &Metric,
         cell: &Cell,
-        now: &Aggregates,
-        then: &Aggregates,
-        length: Length,
-        then_length: Option<Length>,
+        (now, then): (&Aggregates, &Aggregates),
+        (length, then_length): (Length, Option<Length>),
+        pack: &Pack,
     ) -> (Option<Shift>, Option<f64>, f64) {
         let ((k, n), (then_k, then_n)) = (measure::counts(metric, now), measure::counts(metric, then));
         match metric.kind {
@@ -196,6 +197,7 @@ impl Before {
                 let ratio = then_length.and_then(|l| rate_ratio(k, length.days, then_k, l.days));
                 (ratio.as_ref().map(crate::statistics::RateRatio::change), ratio.as_ref().map(|r| r.p_value), 1.0)
             }
+            Kind::Ratio if metric.table_under(pack) != metric.table => (None, None, 1.0),
             Kind::Ratio => (newcombe(k, n, then_k, then_n), None, 1.0),
             Kind::Duration => {
                 let sorted = |samples: &HashMap<&'static str, HashMap<Cell, Vec<i64>>>| {

@@ -2,6 +2,9 @@
 
 use super::{Better, Kind, Metric};
 
+/// Where attempts that failed before production count.
+pub(super) const OF_ATTEMPTS: &str = include_str!("change_fail_rate.attempts.sql");
+
 pub(super) const METRIC: Metric = Metric {
     id: "change-fail-rate",
     title: "Change fail rate",

@@ -2,6 +2,9 @@
 
 use super::{Better, Kind, Metric};
 
+/// Where each incident has a recovery time.
+pub(super) const OF_INCIDENTS: &str = include_str!("failed_deployment_recovery_time.incidents.sql");
+
 pub(super) const METRIC: Metric = Metric {
     id: "failed-deployment-recovery-time",
     title: "Failed deployment recovery time",

@@ -10,6 +10,8 @@ mod stages;
 
 use serde::Serialize;
 
+use crate::pack::{FailRate, Frequency, Pack, RecoveryUnit};
+
 pub(crate) use stages::LEFT_OUT;
 pub use stages::STAGES;
 
@@ -74,6 +76,59 @@ pub const METRICS: &[Metric] = &[
     failed_deployment_recovery_time::METRIC,
     deployment_rework_rate::METRIC,
 ];
+
+/// A select list, and the rows that it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) table: &'static str,
+    pub(crate) sql: &'static str,
+}
+
+/// Incidents as rows, by the instant at which they opened.
+pub(crate) const INCIDENTS: &str = "incidents";
+/// Incidents as rows, by the instant to which their recovery belongs, with its length.
+pub(crate) const RECOVERIES: &str = "recoveries";
+
+impl Metric {
+    /// What is counted under a pack.
+    pub(crate) fn parts(&self, pack: &Pack) -> Vec<Part> {
+        let own = Part { table: self.table, sql: self.sql };
+        match self.id {
+            "change-fail-rate" => {
+                let sql = if pack.count_failed_attempts { change_fail_rate::OF_ATTEMPTS } else { self.sql };
+                let incidents = Part { table: INCIDENTS, sql: "count(*) as fail_rate_incidents" };
+                let more = (pack.fail_rate == FailRate::Incidents).then_some(incidents);
+                [Part { sql, ..own }].into_iter().chain(more).collect()
+            }
+            "failed-deployment-recovery-time" if pack.recovery_unit == RecoveryUnit::Incident => {
+                vec![Part { table: RECOVERIES, sql: failed_deployment_recovery_time::OF_INCIDENTS }]
+            }
+            _ => vec![own],
+        }
+    }
+
+    /// The rows that stand behind its number under a pack.
+    pub(crate) fn table_under(&self, pack: &Pack) -> &'static str {
+        match self.id {
+            "change-fail-rate" if pack.fail_rate == FailRate::Incidents => INCIDENTS,
+            "failed-deployment-recovery-time" if pack.recovery_unit == RecoveryUnit::Incident => RECOVERIES,
+            _ => self.table,
+        }
+    }
+
+    /// [`Metric::counted`] under a pack.
+    pub(crate) fn counted_under(&self, pack: &Pack) -> &'static str {
+        if self.table_under(pack) == RECOVERIES { "recovery_ms >= 0" } else { self.counted }
+    }
+
+    /// [`Metric::unit`] under a pack.
+    pub fn unit_under(&self, pack: &Pack) -> &'static str {
+        match (self.kind, pack.frequency) {
+            (Kind::Count, Frequency::DaysPerWeek) => "days_per_week",
+            _ => self.unit,
+        }
+    }
+}
 
 /// The metric of an id.
 pub fn metric(id: &str) -> Option<&'static Metric> {

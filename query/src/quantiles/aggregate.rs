@@ -1,4 +1,4 @@
-//! `distribution(x bigint)` for DataFusion: a struct of n, mean, min, max, p25, p50, p75, p90, p95 and of low and
+//! `distribution(x bigint)` for DataFusion: a struct of n, mean, min, max, p25, p50, p75, p90, p95, lower_p50, and of low and
 //! high, the 95 % interval of the median. Between its two phases it hands on all values, in two lists: those of 32 bits
 //! and the others. So the answer depends neither on how rows are parted nor on their order.
 
@@ -32,7 +32,7 @@ pub(crate) fn distribution_and_total() -> AggregateUDF {
 }
 
 /// Names of the numbers beside `n`, in their order.
-const NUMBERS: [&str; 10] = ["mean", "min", "max", "p25", "p50", "p75", "p90", "p95", "low", "high"];
+const NUMBERS: [&str; 11] = ["mean", "min", "max", "p25", "p50", "p75", "p90", "p95", "lower_p50", "low", "high"];
 
 fn fields() -> Fields {
     let numbers = NUMBERS.iter().map(|name| Field::new(*name, DataType::Float64, true));
@@ -234,7 +234,7 @@ fn list<T: ArrowPrimitiveType>(values: PrimitiveArray<T>, offsets: OffsetBuffer<
 /// The column of answers: n is 0 and all else null for a group without values.
 fn column(found: &[Option<Distribution>]) -> StructArray {
     let n: Int64Array = found.iter().map(|found| Some(found.map_or(0, |found| found.n as i64))).collect();
-    let rows: Vec<_> = found.iter().map(|found| found.as_ref().map_or([None; 10], numbers)).collect();
+    let rows: Vec<_> = found.iter().map(|found| found.as_ref().map_or([None; NUMBERS.len()], numbers)).collect();
     let numbers = (0..NUMBERS.len())
         .map(|number| Arc::new(rows.iter().map(|row| row[number]).collect::<Float64Array>()) as ArrayRef);
     let columns = std::iter::once(Arc::new(n) as ArrayRef).chain(numbers).collect();
@@ -242,11 +242,15 @@ fn column(found: &[Option<Distribution>]) -> StructArray {
 }
 
 /// In the order of [`NUMBERS`].
-fn numbers(found: &Distribution) -> [Option<f64>; 10] {
-    let Distribution { n: _, mean, min, max, p25, p50, p75, p90, p95, median_interval } = *found;
+fn numbers(found: &Distribution) -> [Option<f64>; NUMBERS.len()] {
+    let Distribution { n: _, mean, min, max, p25, p50, lower_p50, p75, p90, p95, median_interval } = *found;
     let low = median_interval.map(|interval| interval.low);
     let high = median_interval.map(|interval| interval.high);
-    [Some(mean), Some(min), Some(max), Some(p25), Some(p50), Some(p75), Some(p90), Some(p95), low, high]
+    let found = [mean, min, max, p25, p50, p75, p90, p95, lower_p50].map(Some);
+    let mut numbers = [None; NUMBERS.len()];
+    numbers[..found.len()].copy_from_slice(&found);
+    numbers[found.len()..].copy_from_slice(&[low, high]);
+    numbers
 }
 
 /// A question without groups. Evaluating it takes nothing away, as a window asks again and again.

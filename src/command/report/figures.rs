@@ -365,6 +365,7 @@ pub(super) mod tests {
         let answer = Answer {
             data: vec![row(&lead), row(&recovery)],
             series: Some(vec![row(&point), row(&gap), row(&point)]),
+            differences: None,
             meta: row(&json!({ "unknown": { "team": ["<ghosts>"] }, "complete": true })),
         };
         let excluded = vec![("change-lead-time", "unshipped".to_owned(), 2)];

@@ -55,7 +55,7 @@ mod tests {
 
     fn answer(rows: &[Value]) -> Answer {
         let data = rows.iter().map(|row| row.as_object().unwrap().clone()).collect();
-        Answer { data, series: None, meta: Row::new() }
+        Answer { data, series: None, differences: None, meta: Row::new() }
     }
 
     #[test]

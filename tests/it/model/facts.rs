@@ -33,6 +33,7 @@ pub(crate) struct Change {
     pub(crate) reverts: Option<String>,
     pub(crate) cherry_pick_of: Option<String>,
     pub(crate) deployment: Option<String>,
+    pub(crate) author: Option<String>,
     updated_at: Option<Instant>,
 }
 
@@ -60,6 +61,7 @@ pub(crate) struct Deployment {
     pub(crate) service: String,
     pub(crate) repository: Option<String>,
     pub(crate) environment: String,
+    pub(crate) team: Option<String>,
     pub(crate) status: String,
     pub(crate) started_at: Option<Instant>,
     pub(crate) finished_at: Option<Instant>,
@@ -146,10 +148,13 @@ impl Facts {
 
 impl Deployment {
     pub(crate) fn reached_production(&self) -> bool {
+        self.status == "success" && self.ended_at_production()
+    }
+
+    /// Whether it was an attempt at production that has ended.
+    pub(crate) fn ended_at_production(&self) -> bool {
         let environment = self.environment.to_lowercase();
-        self.status == "success"
-            && self.finished_at.is_some()
-            && (environment.starts_with("prod") || environment == "live")
+        self.finished_at.is_some() && (environment.starts_with("prod") || environment == "live")
     }
 
     pub(crate) fn finished(&self) -> Instant {

@@ -1,9 +1,8 @@
 //! What became of each production deployment: whether it failed, how sure that is, when service was
 //! restored, and whether it was itself rework.
 
-use chrono::TimeDelta;
-
 use super::facts::{Deployment, Facts, Incident, Instant, Override};
+use super::pack::Pack;
 use super::shipments::{Shipment, shipments};
 
 /// How sure an edge is.
@@ -20,6 +19,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) failed: Option<Confidence>,
     /// When service was restored; `None` where it did not fail or is not restored yet.
     pub(crate) recovered_at: Option<Instant>,
+    /// Where its recovery time begins.
+    pub(crate) began_at: Instant,
     pub(crate) is_rework: bool,
 }
 
@@ -28,6 +29,7 @@ pub(crate) struct Outcome<'a> {
 struct Repair<'a> {
     broken: &'a Deployment,
     repair: &'a Deployment,
+    kind: &'static str,
     confidence: Confidence,
 }
 
@@ -39,17 +41,18 @@ struct Cause<'a> {
     confidence: Confidence,
 }
 
-/// The longest time between a deployment and an incident that is blamed on it for being next to it.
-fn window() -> TimeDelta {
-    TimeDelta::hours(24)
-}
-
-/// All deployments that reached production, of all services.
-pub(crate) fn outcomes(facts: &Facts) -> Vec<Outcome<'_>> {
-    let shipped = shipments(facts);
-    let repairs = repairs(facts, &shipped);
-    let causes = causes(facts, &shipped);
-    let failed = |deployment: &Deployment| failure(facts, deployment, &repairs, &causes);
+/// All deployments that reached production, of all services, judged under a pack.
+pub(crate) fn outcomes<'a>(facts: &'a Facts, pack: &Pack) -> Vec<Outcome<'a>> {
+    let shipped = shipments(facts, pack);
+    let all_repairs = repairs(facts, &shipped);
+    let all_causes = causes(facts, &shipped, pack);
+    let repairs: Vec<Repair> = all_repairs.iter().copied().filter(|r| pack.takes(r.kind)).collect();
+    let causes: Vec<Cause> = all_causes.iter().copied().filter(|_| pack.takes("incident")).collect();
+    let failed = |deployment: &Deployment| failure(facts, deployment, &repairs, &causes, pack);
+    // Rework is the same under every pack but where the first deployment ships.
+    let judge = Pack::of(&[("first_deployment", if pack.does_first_ship { "all" } else { "baseline" })]);
+    let usual_causes = self::causes(facts, &shipped, &judge);
+    let usually_failed = |deployment: &Deployment| failure(facts, deployment, &all_repairs, &usual_causes, &judge);
     facts
         .services()
         .iter()
@@ -58,19 +61,26 @@ pub(crate) fn outcomes(facts: &Facts) -> Vec<Outcome<'_>> {
             deployment,
             failed: failed(deployment),
             recovered_at: failed(deployment).and_then(|_| recovery(deployment, &repairs, &causes)),
+            began_at: beginning(deployment, &causes, pack),
             is_rework: says_rework(deployment)
                 || goes_back(facts, deployment)
-                || repairs.iter().any(|r| r.repair == deployment && failed(r.broken).is_some()),
+                || all_repairs.iter().any(|r| r.repair == deployment && usually_failed(r.broken).is_some()),
         })
         .collect()
 }
 
-fn failure(facts: &Facts, deployment: &Deployment, repairs: &[Repair], causes: &[Cause]) -> Option<Confidence> {
+fn failure(
+    facts: &Facts,
+    deployment: &Deployment,
+    repairs: &[Repair],
+    causes: &[Cause],
+    pack: &Pack,
+) -> Option<Confidence> {
     let about = |o: &Override| o.deployment.as_ref() == Some(&deployment.id);
     match decision(facts, about, &["failed", "not_failed"]).map(|o| o.verdict.as_str()) {
-        Some("failed") => Some(Confidence::Confirmed),
-        Some(_) => None,
-        None => {
+        Some("failed") if pack.takes("override") => Some(Confidence::Confirmed),
+        Some("not_failed") => None,
+        _ => {
             let repaired = repairs.iter().filter(|r| r.broken == deployment).map(|r| r.confidence);
             let caused = causes.iter().filter(|c| c.deployment == deployment).map(|c| c.confidence);
             repaired.chain(caused).max()
@@ -88,6 +98,41 @@ fn recovery(deployment: &Deployment, repairs: &[Repair], causes: &[Cause]) -> Op
     repairs.iter().filter(|r| r.broken == deployment).map(|r| r.repair.finished()).min()
 }
 
+fn beginning(deployment: &Deployment, causes: &[Cause], pack: &Pack) -> Instant {
+    let opened = causes.iter().filter(|c| c.deployment == deployment).filter_map(|c| c.incident.opened_at).min();
+    match pack.recovery_start.as_str() {
+        "incident" => opened.unwrap_or_else(|| deployment.finished()),
+        "earlier" => opened.into_iter().chain([deployment.finished()]).min().expect("there is one"),
+        _ => deployment.finished(),
+    }
+}
+
+/// Each incident with the services that it belongs to, and in each the deployment that it is put on.
+pub(crate) fn incidents<'a>(facts: &'a Facts, pack: &Pack) -> Vec<(&'a Incident, String, Option<&'a Deployment>)> {
+    let shipped = shipments(facts, pack);
+    let mut found = Vec::new();
+    for incident in &facts.incidents {
+        let (blamed, confidence) = if pack.is_by_project {
+            (latest_of_project(facts, incident, pack), Confidence::Probable)
+        } else {
+            blamed(facts, &shipped, incident, pack)
+        };
+        let mut services: Vec<String> = incident.all_services().into_iter().map(str::to_owned).collect();
+        if pack.is_by_project && !blamed.is_empty() {
+            services.clear();
+        }
+        services.extend(blamed.iter().map(|d| d.service.clone()));
+        services.sort();
+        services.dedup();
+        for service in services {
+            let own = blamed.iter().find(|d| d.service == service).copied();
+            let any = blamed.first().copied().filter(|_| confidence == Confidence::Confirmed);
+            found.push((incident, service, own.or(any)));
+        }
+    }
+    found
+}
+
 /// What a person decided last, among decisions of these kinds.
 fn decision<'a>(facts: &'a Facts, about: impl Fn(&Override) -> bool, verdicts: &[&str]) -> Option<&'a Override> {
     facts
@@ -102,7 +147,7 @@ fn repairs<'a>(facts: &'a Facts, shipped: &[Shipment<'a>]) -> Vec<Repair<'a>> {
     for service in facts.services() {
         for repair in facts.production(&service) {
             let broken = repaired(facts, repair);
-            repairs.extend(broken.map(|(broken, confidence)| Repair { broken, repair, confidence }));
+            repairs.extend(broken.map(|(broken, kind, confidence)| Repair { broken, repair, kind, confidence }));
         }
     }
     for reverting in shipped {
@@ -114,22 +159,25 @@ fn repairs<'a>(facts: &'a Facts, shipped: &[Shipment<'a>]) -> Vec<Repair<'a>> {
         repairs.extend(shipped.iter().find(is_reverted).map(|s| Repair {
             broken: s.deployment,
             repair: reverting.deployment,
+            kind: "revert",
             confidence: Confidence::Probable,
         }));
     }
     repairs
 }
 
-/// What a deployment repairs by what it says or by what it goes back to.
-fn repaired<'a>(facts: &'a Facts, repair: &Deployment) -> Option<(&'a Deployment, Confidence)> {
+/// What a deployment repairs by what it says or by what it goes back to, and in which way.
+fn repaired<'a>(facts: &'a Facts, repair: &Deployment) -> Option<(&'a Deployment, &'static str, Confidence)> {
+    let is_rollback = repair.rollback || repair.rolls_back.is_some() || goes_back(facts, repair);
+    let kind = if is_rollback { "rollback" } else { "remediation" };
     if let Some(name) = repair.rolls_back.as_ref().or(repair.repairs.as_ref()) {
-        return Some((named(facts, repair, name)?, Confidence::Confirmed));
+        return Some((named(facts, repair, name)?, kind, Confidence::Confirmed));
     }
     let previous = previous(facts, repair)?;
-    if repair.rollback || goes_back(facts, repair) {
-        Some((previous, Confidence::Confirmed))
+    if is_rollback {
+        Some((previous, kind, Confidence::Confirmed))
     } else if repair.hotfix {
-        Some((previous, Confidence::Probable))
+        Some((previous, kind, Confidence::Probable))
     } else {
         None
     }
@@ -179,17 +227,26 @@ fn says_rework(deployment: &Deployment) -> bool {
         || names.into_iter().flatten().any(has_pattern)
 }
 
-fn causes<'a>(facts: &'a Facts, shipped: &[Shipment<'a>]) -> Vec<Cause<'a>> {
+fn causes<'a>(facts: &'a Facts, shipped: &[Shipment<'a>], pack: &Pack) -> Vec<Cause<'a>> {
     let mut causes = Vec::new();
     for incident in &facts.incidents {
-        let (deployments, confidence) = blamed(facts, shipped, incident);
+        let (deployments, confidence) = if pack.is_by_project {
+            (latest_of_project(facts, incident, pack), Confidence::Probable)
+        } else {
+            blamed(facts, shipped, incident, pack)
+        };
         causes.extend(deployments.into_iter().map(|deployment| Cause { incident, deployment, confidence }));
     }
     causes
 }
 
 /// The deployments that caused an incident, by the first rule that finds one.
-fn blamed<'a>(facts: &'a Facts, shipped: &[Shipment<'a>], incident: &Incident) -> (Vec<&'a Deployment>, Confidence) {
+fn blamed<'a>(
+    facts: &'a Facts,
+    shipped: &[Shipment<'a>],
+    incident: &Incident,
+    pack: &Pack,
+) -> (Vec<&'a Deployment>, Confidence) {
     let about = |o: &Override| o.incident.as_ref() == Some(&incident.id);
     if let Some(decision) = decision(facts, about, &["caused_by", "not_caused"]) {
         let by_id = |d: &&Deployment| d.reached_production() && decision.deployment.as_ref() == Some(&d.id);
@@ -204,7 +261,7 @@ fn blamed<'a>(facts: &'a Facts, shipped: &[Shipment<'a>], incident: &Incident) -
             return (deployments, Confidence::Confirmed);
         }
     }
-    (next_to(facts, incident), Confidence::Probable)
+    (next_to(facts, incident, pack), Confidence::Probable)
 }
 
 fn explicit<'a>(facts: &'a Facts, shipped: &[Shipment<'a>], incident: &Incident) -> Vec<&'a Deployment> {
@@ -232,12 +289,28 @@ fn remediated<'a>(facts: &'a Facts, incident: &Incident) -> Vec<&'a Deployment> 
         .collect()
 }
 
-fn next_to<'a>(facts: &'a Facts, incident: &Incident) -> Vec<&'a Deployment> {
+fn next_to<'a>(facts: &'a Facts, incident: &Incident, pack: &Pack) -> Vec<&'a Deployment> {
     let Some(opened_at) = incident.opened_at else { return Vec::new() };
     incident
         .all_services()
         .into_iter()
         .filter_map(|service| facts.production(service).into_iter().rfind(|d| d.finished() <= opened_at))
-        .filter(|d| opened_at - d.finished() <= window())
+        .filter(|d| pack.window.is_none_or(|window| opened_at - d.finished() <= window))
         .collect()
+}
+
+/// The latest deployment before an incident of any service of the team that it hit.
+fn latest_of_project<'a>(facts: &'a Facts, incident: &Incident, pack: &Pack) -> Vec<&'a Deployment> {
+    let Some(opened_at) = incident.opened_at else { return Vec::new() };
+    let team = |service: &str| facts.deployments.iter().find(|d| d.service == service).and_then(|d| d.team.clone());
+    let mut teams: Vec<Option<String>> = incident.all_services().into_iter().map(team).collect();
+    teams.sort();
+    teams.dedup();
+    let latest = |wanted: Option<String>| {
+        let services = facts.services().into_iter().filter(|service| team(service) == wanted);
+        let before = services.flat_map(|service| facts.production(&service)).filter(|d| d.finished() <= opened_at);
+        let near = |d: &&Deployment| pack.window.is_none_or(|window| opened_at - d.finished() <= window);
+        before.max_by_key(|d| d.place()).filter(near)
+    };
+    teams.into_iter().filter_map(latest).collect()
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
 use super::facts::Instant;
+use super::pack::Pack;
 
 /// `change-lead-time?from=2026-01-01&to=2026-02-01&bucket=month`, taken apart.
 #[derive(Debug, Clone)]
@@ -15,6 +16,7 @@ pub(crate) struct Question {
     pub(crate) services: Vec<String>,
     pub(crate) environments: Vec<String>,
     pub(crate) is_grouped_by_service: bool,
+    pub(crate) pack: Pack,
     tz: Tz,
 }
 
@@ -43,6 +45,7 @@ impl Question {
             services: all("service"),
             environments: all("environment"),
             is_grouped_by_service: one("group_by").as_deref() == Some("service"),
+            pack: Pack::of(&pairs),
             tz,
         }
     }
@@ -60,6 +63,17 @@ impl Question {
             date = next;
         }
         buckets
+    }
+
+    /// The parts of ISO weeks that a bucket has.
+    pub(crate) fn weeks(&self, bucket: Bucket) -> Vec<Bucket> {
+        let part = Self {
+            bucket: "week".to_owned(),
+            from: bucket.start.max(self.from),
+            to: bucket.end.min(self.to),
+            ..self.clone()
+        };
+        part.buckets()
     }
 
     /// Whether an instant counts in a bucket of this question.

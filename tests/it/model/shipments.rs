@@ -2,6 +2,7 @@
 //! and no earlier one did, else what was merged between the starts of two deployments.
 
 use super::facts::{Change, Deployment, Facts, Instant, PullRequest};
+use super::pack::Pack;
 
 /// A change and the deployment that it ships with.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +13,7 @@ pub(crate) struct Shipment<'a> {
 
 /// Everything that shipped, service by service. A service's first deployment is a baseline: what it
 /// holds is known to be there already, and ships with nothing.
-pub(crate) fn shipments(facts: &Facts) -> Vec<Shipment<'_>> {
+pub(crate) fn shipments<'a>(facts: &'a Facts, pack: &Pack) -> Vec<Shipment<'a>> {
     let mut shipped = Vec::new();
     for service in facts.services() {
         let deployments = facts.production(&service);
@@ -23,7 +24,7 @@ pub(crate) fn shipments(facts: &Facts) -> Vec<Shipment<'_>> {
                     continue;
                 }
                 held.push(change);
-                if n_earlier > 0 {
+                if n_earlier > 0 || pack.does_first_ship {
                     shipped.push(Shipment { deployment, change });
                 }
             }
@@ -40,12 +41,46 @@ pub(crate) fn commit_time(change: &Change, shipped_at: Instant) -> Option<Instan
         .find(|at| *at <= shipped_at && *at >= first_believable())
 }
 
+/// Where the lead time of a change begins; `None` where that is unknown.
+pub(crate) fn start(facts: &Facts, pack: &Pack, shipment: &Shipment) -> Option<Instant> {
+    let committed_at = commit_time(shipment.change, shipment.deployment.finished());
+    let ends = stage_ends(facts, shipment);
+    match pack.start.as_str() {
+        "commit" => committed_at,
+        "opened" => ends?[1],
+        "merged" => ends.map_or(shipment.change.merged_at, |ends| ends[4]),
+        _ if pack.is_of_pull_requests => ends?[0],
+        _ => ends.and_then(|ends| ends[0]).or(shipment.change.first_commit_at).or(committed_at),
+    }
+}
+
+/// Of each pull request the last of its changes that shipped; changes without one are left out.
+pub(crate) fn by_pull_request<'a>(facts: &'a Facts, shipped: Vec<Shipment<'a>>) -> Vec<Shipment<'a>> {
+    let last = |s: &Shipment| (s.deployment.finished(), s.change.id.clone());
+    let mut kept: Vec<(&PullRequest, Shipment)> = Vec::new();
+    for shipment in shipped {
+        let Some(pull) = pull_of(facts, shipment.change) else { continue };
+        let of_service =
+            |k: &&mut (&PullRequest, Shipment)| k.0 == pull && k.1.deployment.service == shipment.deployment.service;
+        match kept.iter_mut().find(of_service) {
+            Some(k) if last(&k.1) < last(&shipment) => k.1 = shipment,
+            Some(_) => {}
+            None => kept.push((pull, shipment)),
+        }
+    }
+    kept.into_iter().map(|(_, shipment)| shipment).collect()
+}
+
+fn pull_of<'a>(facts: &'a Facts, change: &Change) -> Option<&'a PullRequest> {
+    facts
+        .pull_requests
+        .iter()
+        .find(|p| holds(p, change) || (is_same_place(p, change) && p.merge_commit.as_ref() == Some(&change.id)))
+}
+
 /// First commit, opening, first review, approval and merge of the change's pull request, and the shipping.
 pub(crate) fn stage_ends(facts: &Facts, shipment: &Shipment) -> Option<[Option<Instant>; 6]> {
-    let pull = facts.pull_requests.iter().find(|p| {
-        holds(p, shipment.change)
-            || (is_same_place(p, shipment.change) && p.merge_commit.as_ref() == Some(&shipment.change.id))
-    })?;
+    let pull = pull_of(facts, shipment.change)?;
     let own = facts.changes.iter().filter(|c| holds(pull, c));
     let written = own.filter_map(|c| c.authored_at.or(c.committed_at)).filter(|at| *at >= first_believable()).min();
     Some([

@@ -24,8 +24,6 @@ const PER_PAGE: usize = 100;
 const MOST_PROJECTS: usize = 5_000;
 /// Pages of commits of one merge request at most.
 const COMMIT_PAGES: usize = 10;
-/// Pages of environments of one project at most.
-const ENVIRONMENT_PAGES: usize = 20;
 /// Calls at once for the commits of merge requests.
 const AT_ONCE: usize = 4;
 /// A row may become visible some time after its own clock: so far each run looks back.
@@ -221,21 +219,14 @@ impl Run<'_> {
 
     /// The deployments API does not tell an environment's tier; the environments API does.
     async fn environments(&mut self, project: &Project) -> Result<(), Error> {
-        let tiers = self.tiers.entry(project.id).or_default();
-        let mut next = Some(format!("api/v4/projects/{}/environments?per_page={PER_PAGE}", project.id));
-        // Projects with an environment for every review have thousands.
-        for _ in 0..ENVIRONMENT_PAGES {
-            let Some(route) = next.take() else { break };
-            let answer = match self.http.get(&route, &[]).await {
-                Ok(answer) => answer,
-                Err(error) if is_closed(&error) => break,
-                Err(error) => return Err(error.into()),
-            };
-            let rows: Vec<Value> = answer.json()?;
-            let tier = |row: &Value| Some((row["name"].as_str()?.to_owned(), row["tier"].as_str()?.to_owned()));
-            tiers.extend(rows.iter().filter_map(tier));
-            next = answer.next_page().map(str::to_owned);
-        }
+        let answer = match self.get(&format!("api/v4/projects/{}/environments", project.id), &[]).await {
+            Ok(answer) => answer,
+            Err(error) if is_closed(&error) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let rows: Vec<Value> = answer.json()?;
+        let tier = |row: &Value| Some((row["name"].as_str()?.to_owned(), row["tier"].as_str()?.to_owned()));
+        self.tiers.insert(project.id, rows.iter().filter_map(tier).collect());
         Ok(())
     }
 

@@ -61,7 +61,7 @@ impl Engine {
             meta.insert("unit".into(), json!(BATCH_SIZE.unit));
             meta.insert("better".into(), json!(BATCH_SIZE.better));
             meta.insert("definition".into(), json!(BATCH_SIZE.definition));
-            Ok(Answer { data, series: None, meta })
+            Ok(Answer { data, series: None, differences: None, meta })
         })
         .await
     }

@@ -48,7 +48,7 @@ impl Engine {
                 climbed.push(climb(service, &deployments, candidates, self.catalog()));
             });
             let meta = self.meta(tables, directory, question);
-            Ok(Answer { data: rows(&steps(climbed, question), question), series: None, meta })
+            Ok(Answer { data: rows(&steps(climbed, question), question), series: None, differences: None, meta })
         })
         .await
     }

@@ -78,7 +78,7 @@ impl Engine {
             }
             meta.insert("n_services".into(), json!(n_services));
             meta.insert("n_slower".into(), json!(n_slower));
-            Ok(Answer { data: data.collect(), series: None, meta })
+            Ok(Answer { data: data.collect(), series: None, differences: None, meta })
         })
         .await
     }

@@ -66,7 +66,7 @@ impl Engine {
             let rows = changes.into_iter().zip(since).take(page.limit);
             let data = rows.map(|(change, since)| row(&change, since, question.to)).collect();
             meta.insert("next_cursor".into(), json!(next_cursor));
-            Ok(Answer { data, series: None, meta })
+            Ok(Answer { data, series: None, differences: None, meta })
         })
         .await
     }
@@ -111,5 +111,5 @@ fn nothing(mut meta: Row) -> Answer {
         ("age_max", Value::Null),
         ("next_cursor", Value::Null),
     ]));
-    Answer { data: Vec::new(), series: None, meta }
+    Answer { data: Vec::new(), series: None, differences: None, meta }
 }

@@ -57,7 +57,7 @@ impl Engine {
             let sources = if is_whole { self.lake().source_status().await? } else { Vec::new() };
             let mut data = rows(&counted, &sources, now);
             data.truncate(ROWS_AT_MOST);
-            Ok(Answer { data, series: None, meta: self.meta(tables, directory, question) })
+            Ok(Answer { data, series: None, differences: None, meta: self.meta(tables, directory, question) })
         })
         .await
     }
