@@ -41,6 +41,13 @@ export type Incident = Known<schema.IncidentRow>;
 export type Source = Known<schema.SourceRow>;
 export type Delivery = Known<schema.DeliveryRow>;
 export type Unmapped = Known<schema.UnmappedRow>;
+export type Check = Known<schema.QualityRow>;
+export type Override = Known<schema.OverrideRow>;
+export type Waiting = Known<schema.UnshippedRow>;
+export type Rung = Known<schema.RungRow>;
+export type Grown = Known<schema.RegressionRow>;
+export type Score = Known<schema.ScoreRow>;
+export type Cluster = Known<schema.LevelRow>;
 export type Stage = Known<schema.StageRow> & Record<string, unknown>;
 
 /** Who looks, and what they may. */

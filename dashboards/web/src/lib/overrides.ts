@@ -1,21 +1,7 @@
 // What people said against the rules: kept with author and reason, listed, and taken back without being erased.
 
-import { tell, type Rows } from './api';
+import { tell, type Override, type Rows } from './api';
 import { status } from './status.svelte';
-
-export interface Override {
-  override: string;
-  verdict: Verdict;
-  deployment: string | null;
-  incident: string | null;
-  author: string;
-  reason: string;
-  decided_at: string;
-  withdrawn: boolean;
-  withdrawn_at: string | null;
-  withdrawn_by: string | null;
-  withdrawn_reason: string | null;
-}
 
 export type Verdict = 'failed' | 'not_failed' | 'caused_by' | 'not_caused';
 export type Overrides = Rows<Override>;
@@ -27,8 +13,8 @@ const SAID: Record<Verdict, string> = {
   not_caused: 'The incident does not belong to the deployment',
 };
 
-export function said(verdict: Verdict): string {
-  return SAID[verdict] ?? verdict;
+export function said(verdict: string): string {
+  return SAID[verdict as Verdict] ?? verdict;
 }
 
 /** Says it; every answer on the page is asked for again. */

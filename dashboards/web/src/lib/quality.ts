@@ -1,19 +1,6 @@
 // How complete the data behind a number are, and what would make them more so.
 
-import type { Rows } from './api';
-
-export interface Check {
-  check: string;
-  title: string;
-  subject: string | null;
-  /** Share that is as it should be. */
-  value: number | null;
-  numerator: number | null;
-  denominator: number | null;
-  unit: string;
-  weight: number;
-  advice: string | null;
-}
+import type { Check, Rows } from './api';
 
 export type Quality = Rows<Check>;
 
