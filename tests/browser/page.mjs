@@ -48,10 +48,11 @@ export class Window {
   }
 
   constructor(page, base) {
-    Object.assign(this, { page, base, problems: [], foreign: [], asked: [], expected: [/404/] });
+    Object.assign(this, { page, base, problems: [], foreign: [], asked: [], expected: [/404 .*\/api\/v1\/definitions$/] });
     page.on('console', (message) => {
-      const known = this.expected.some((pattern) => pattern.test(message.text()));
-      if (['error', 'warning'].includes(message.type()) && !known) this.problems.push(message.text());
+      const text = `${message.text()} ${message.location().url}`;
+      const known = this.expected.some((pattern) => pattern.test(text));
+      if (['error', 'warning'].includes(message.type()) && !known) this.problems.push(text);
     });
     page.on('pageerror', (error) => this.problems.push(error.message));
     page.on('request', (request) => {

@@ -1,6 +1,6 @@
 // What the checks have in common: a window a check, and how rows, keys and made-up answers are handled.
 import assert from 'node:assert/strict';
-import { Window } from '../page.mjs';
+import { shown, Window } from '../page.mjs';
 
 export const METRICS = [
   'deployment-frequency',
@@ -55,3 +55,15 @@ export async function VIEWS(base) {
   const service = await busiest(base);
   return ['compare', 'service', `service?service=${service}`, 'definitions', 'quick-check', 'data-quality', 'sources', 'nowhere'];
 }
+
+/** `4.8 days` is `value`, within what rounding may move; a dash is unknown. */
+export function says(text, value, what) {
+  const told = text.replaceAll('\u00a0', ' ').trim();
+  if (value === null || value === undefined) return assert.match(told, /^(–|Not enough data)/, what);
+  const [, number, unit = ''] = /^(-?[\d.,]+)\s*(\S*)/.exec(told) ?? [];
+  assert.ok(number, `${what}: ${told}`);
+  const seen = shown(number, unit);
+  assert.ok(Math.abs(seen.value - value) <= seen.slack, `${what}: shows ${told}, the API says ${value}`);
+}
+
+export const headline = (one) => (one.metric === 'deployment-frequency' ? one.per_day : one.value);

@@ -25,7 +25,7 @@ export const checks = {
     await form.locator('input >> nth=0').fill('Ada');
     await form.locator('input >> nth=1').fill(REASON);
     await form.locator('button[type="submit"]').click();
-    await form.waitFor({ state: 'detached' });
+    await form.waitFor({ state: 'detached', timeout: 60_000 });
     await window.explained();
     const numerator = week.numerator + 1;
     await page.waitForFunction((n) => document.querySelector('dialog [data-field="answer"]')?.textContent.replaceAll(',', '').includes(`${n} of `), numerator);
@@ -39,7 +39,7 @@ export const checks = {
     await mine.locator('input >> nth=0').fill('Ben');
     await mine.locator('input >> nth=1').fill('It was real.');
     await mine.locator('button[type="submit"]').click();
-    await mine.filter({ hasText: 'Taken back by Ben' }).waitFor();
+    await mine.filter({ hasText: 'Taken back by Ben' }).waitFor({ timeout: 60_000 });
     await window.go();
     assert.equal((await failRate(window, at)).numerator, week.numerator);
   }),

@@ -1,21 +1,8 @@
 // Each view by its address, and the numbers in it against the API's.
 import assert from 'node:assert/strict';
-import { shown } from '../page.mjs';
-import { busiest, check, METRICS, tabTo } from './common.mjs';
+import { busiest, check, headline, METRICS, says, tabTo } from './common.mjs';
 
 const NAMES = ['Overview', 'Compare', 'Service', 'Definitions', 'Quick Check', 'Data quality', 'Sources'];
-
-/** `4.8 days` is `value`, within what rounding may move; a dash is unknown. */
-function says(text, value, what) {
-  const told = text.replaceAll('\u00a0', ' ').trim();
-  if (value === null || value === undefined) return assert.match(told, /^(–|Not enough data)/, what);
-  const [, number, unit = ''] = /^(-?[\d.,]+)\s*(\S*)/.exec(told) ?? [];
-  assert.ok(number, `${what}: ${told}`);
-  const seen = shown(number, unit);
-  assert.ok(Math.abs(seen.value - value) <= seen.slack, `${what}: shows ${told}, the API says ${value}`);
-}
-
-const headline = (one) => (one.metric === 'deployment-frequency' ? one.per_day : one.value);
 
 export const checks = {
   'each view has an address, and back goes back': check(async (window) => {
@@ -149,47 +136,6 @@ export const checks = {
     await page.click('[data-panel="batch-size"] [aria-pressed]');
     const medians = await page.$$eval('[data-panel="batch-size"] tbody tr', (all) => all.map((one) => one.children[1].innerText));
     batches.filter(({ value }) => value !== null).forEach(({ value }) => assert.ok(medians.some((text) => Math.abs(Number(text) - value) <= 0.5), `${value} among ${medians}`));
-  }),
-
-  'packs side by side say what the API says': check(async (window) => {
-    await window.go('definitions');
-    const { page } = window;
-    await page.waitForSelector('.packs input');
-    await window.page.waitForFunction(() => /\d/.test(document.querySelector('[data-panel="packs"] tbody')?.textContent ?? ''));
-    const { data, differences } = await window.said('definitions/compare');
-    const packs = (await window.said('definitions')).data.map(({ pack }) => pack);
-    assert.ok(['dora-2025', 'devlake', 'gitlab', 'fourkeys', 'datadog'].every((pack) => packs.includes(pack)), packs.join());
-    const rows = await page.$$eval('[data-panel="packs"] tbody tr', (all) => all.map((one) => [...one.querySelectorAll('td')].map((cell) => cell.innerText.split('\n')[0])));
-    METRICS.forEach((metric, i) => packs.forEach((pack, j) => says(rows[i][j], headline(data.find((one) => one.metric === metric && one.pack === pack)), `${metric} of ${pack}`)));
-    assert.ok(differences.length > 0);
-    assert.ok(await page.locator('[data-panel="differences"] tbody tr').count());
-    await page.click('.packs label >> nth=1');
-    await page.waitForFunction(() => /packs=/.test(location.search));
-    await window.settled();
-    assert.equal(await page.locator('[data-panel="packs"] thead th').count(), packs.length);
-  }),
-
-  'a parameter that is changed changes the answer at once, in every view': check(async (window) => {
-    await window.go('definitions');
-    const { page } = window;
-    await page.waitForSelector('[data-panel="parameters"]');
-    const before = await window.said('summary', { bucket: 'all' });
-    await page.fill('input[name="min_n"]', '100000');
-    await page.keyboard.press('Tab');
-    await page.waitForFunction(() => location.search.includes('min_n=100000'));
-    await window.settled();
-    const after = await window.said('summary', { bucket: 'all' });
-    assert.equal(after.meta.parameters.min_n, 100000);
-    assert.notDeepEqual(after.data.map((one) => one.enough_data), before.data.map((one) => one.enough_data));
-    await page.selectOption('[data-panel="parameters"] label:has-text("first deployment") select', 'all');
-    await page.waitForFunction(() => location.search.includes('first_deployment=all'));
-    await page.click('nav a:text-is("Overview")');
-    await window.settled();
-    assert.match(await page.innerText('.filters'), /min n 100000/);
-    assert.ok((await window.cards()).every((card) => /only \d|Not enough/.test(card.words)));
-    await page.click('.filters button:has-text("Usual definitions")');
-    await window.settled();
-    assert.equal(window.search(), '');
   }),
 
   'the Quick Check says what the API says, for the industry and year that are chosen': check(async (window) => {

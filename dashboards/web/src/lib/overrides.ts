@@ -1,6 +1,6 @@
 // What people said against the rules: kept with author and reason, listed, and taken back without being erased.
 
-import { tell, type Override, type Rows } from './api';
+import { ask, tell, type Override, type Rows } from './api';
 import { status } from './status.svelte';
 
 export type Verdict = 'failed' | 'not_failed' | 'caused_by' | 'not_caused';
@@ -19,14 +19,26 @@ export function said(verdict: string): string {
 
 /** Says it; every answer on the page is asked for again. */
 export async function decide(override: { verdict: Verdict; deployment: string; incident?: string; author: string; reason: string }): Promise<void> {
-  await tell('POST', 'overrides', override);
   remember(override.author);
-  status.written += 1;
+  await counted(await tell('POST', 'overrides', override));
 }
 
 export async function withdraw(id: string, author: string, reason: string): Promise<void> {
-  await tell('DELETE', `overrides/${encodeURIComponent(id)}?${new URLSearchParams({ author, reason })}`);
   remember(author);
+  await counted(await tell('DELETE', `overrides/${encodeURIComponent(id)}?${new URLSearchParams({ author, reason })}`));
+}
+
+const TRIES = 30;
+
+/** Waits until the answers have it, which they have at once unless the server is busy. Then all is asked for again. */
+async function counted(told: string): Promise<void> {
+  const { visible, decided_at, withdrawn_at } = JSON.parse(told) as Override & { visible: boolean };
+  const at = Date.parse(withdrawn_at ?? decided_at ?? '');
+  for (let through = visible ? at : 0, i = 0; through < at && i < TRIES; i += 1) {
+    await new Promise((wait) => setTimeout(wait, 1000));
+    const { meta } = JSON.parse(await ask('overrides?limit=1', new AbortController().signal)) as Overrides;
+    through = Date.parse(meta.complete_through ?? '') || 0;
+  }
   status.written += 1;
 }
 
