@@ -37,6 +37,7 @@ export const checks = {
     await page.keyboard.press('Enter');
     await window.settled();
     assert.match(page.url(), /\/compare/);
+    await page.waitForSelector('main select');
     await tabTo(page, 'main select');
     await page.keyboard.type('Change fail');
     await page.waitForFunction(() => new URLSearchParams(location.search).get('metric') === 'change-fail-rate');
@@ -119,6 +120,7 @@ export const checks = {
           `axe finds nothing in the other views at ${width} px in ${scheme}`,
           check(
             async (window) => {
+              window.expected.push(/404 .*\/nowhere$/);
               for (const view of await VIEWS(window.base)) {
                 await window.go(view);
                 await fits(window.page);
