@@ -155,6 +155,8 @@ export class View {
   slots = $derived(slots(this.bucket, this.days, today(this.state.zone)));
   /** The filters as the API takes them. */
   base = $derived(question(this.state, this.days));
+  /** The same without whose definitions: for what has none. */
+  filters = $derived(question({ ...this.state, pack: '', parameters: {} }, this.days));
   /** The one service that is looked at; empty where it is not one. */
   service = $derived(this.state.services.length === 1 ? (this.state.services[0] ?? '') : '');
 
