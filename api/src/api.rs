@@ -146,6 +146,16 @@ impl Api {
         Ok(wanted.respond(body, &tag, next_cursor.as_deref()))
     }
 
+    /// Answers a question for a handler that shapes the answer itself.
+    pub(crate) async fn ask<Asked, Answering>(&self, ask: Asked) -> Result<Arc<Answer>, Problem>
+    where
+        Asked: FnOnce(Engine) -> Answering + Send + 'static,
+        Answering: Future<Output = Result<Arc<Answer>, dorado_query::Error>> + Send,
+    {
+        let engine = self.engine().clone();
+        self.on_queries(async move { Ok(ask(engine).await?) }).await
+    }
+
     /// Runs work on the questions' own runtime, when its turn comes, and gives it up with the request.
     pub(crate) async fn on_queries<T: Send + 'static>(
         &self,

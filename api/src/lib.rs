@@ -7,6 +7,7 @@ mod api;
 mod extract;
 mod layer;
 mod limits;
+mod names;
 mod openapi;
 mod problem;
 mod router;

@@ -13,8 +13,8 @@ use crate::api::Api;
 use crate::layer::{admit, compress, cors, gate, observe};
 use crate::openapi::head;
 use crate::routes::{
-    audit, changes, compatibility, definitions, deliveries, deployments, docs, environments, events, explain, health,
-    incidents, metrics, page, prometheus, services, session, sources, stages, summary, teams, unmapped, webhooks,
+    annotations, audit, changes, compatibility, definitions, deliveries, deployments, docs, environments, events, explain, health,
+    incidents, metrics, page, prometheus, services, session, sources, stages, summary, teams, unmapped, variables, webhooks,
 };
 
 use crate::routes::{clusters, data_quality, export, flow, overrides, quick_check, regressions};
@@ -34,6 +34,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(deployments::deployments))
         .routes(routes!(changes::changes))
         .routes(routes!(incidents::incidents))
+        .routes(routes!(annotations::annotations))
+        .routes(routes!(variables::variables))
         .routes(routes!(sources::sources))
         .routes(routes!(deliveries::deliveries))
         .routes(routes!(unmapped::unmapped))
@@ -59,6 +61,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(export::export))
         .routes(routes!(docs::openapi))
         .merge(compatibility::routes())
+        .route("/grafana/", get(compatibility::test))
         .route("/docs", get(docs::to_docs))
         .route("/docs/", get(docs::docs))
         .route("/docs/{*path}", get(docs::docs_file))

@@ -1,6 +1,7 @@
 //! What people see: the built page, embedded, and its panels as data. Knows metric ids by name only;
 //! asks no question and answers none. The page's sources are in `web/`, its build in `dist/`.
 
+pub mod grafana;
 pub mod panels;
 
 use std::borrow::Cow;

@@ -32,12 +32,16 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
 
 fn files() -> Result<Vec<(&'static str, String)>> {
     let json = |value: &serde_json::Value| Ok::<_, anyhow::Error>(serde_json::to_string_pretty(value)? + "\n");
-    Ok(vec![
+    let mut files = vec![
         ("METRICS.md", metrics()),
         ("docs/openapi.json", json(&dorado_api::openapi())?),
         ("docs/events.schema.json", json(&dorado_ingest::events::schema())?),
         ("docs/dorado.schema.json", json(&config::schema())?),
-    ])
+    ];
+    for (name, dashboard) in dorado_dashboards::grafana::dashboards() {
+        files.push((name, json(&dashboard)?));
+    }
+    Ok(files)
 }
 
 /// A parameter's value in a table.

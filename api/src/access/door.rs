@@ -83,6 +83,11 @@ impl Credential {
             let key = token.as_deref().and_then(Key::read);
             return key.map_or(Self::Unreadable, |key| Self::Token(key.digest()));
         }
+        // As clients of other products send theirs.
+        if let Some(token) = headers.get("private-token") {
+            let key = token.to_str().ok().and_then(Key::read);
+            return key.map_or(Self::Unreadable, |key| Self::Token(key.digest()));
+        }
         let cookie = cookie(headers, HOST_COOKIE).or_else(|| cookie(headers, COOKIE).filter(|_| !is_secure));
         cookie.and_then(Key::read).map_or(Self::None, |key| Self::Session(key.digest()))
     }

@@ -1,11 +1,13 @@
 //! One file a resource: its parameters, its answer and its handler side by side.
 
+pub(crate) mod annotations;
 pub(crate) mod audit;
 pub(crate) mod changes;
 pub(crate) mod clusters;
 pub(crate) mod compatibility;
 pub(crate) mod data_quality;
 pub(crate) mod definitions;
+pub(crate) mod compatibility;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod docs;
@@ -32,4 +34,5 @@ pub(crate) mod stages;
 pub(crate) mod summary;
 pub(crate) mod teams;
 pub(crate) mod unmapped;
+pub(crate) mod variables;
 pub(crate) mod webhooks;

@@ -3,6 +3,8 @@
 
 mod datadog;
 mod devlake;
+mod gitlab;
+mod json_data_source;
 mod search;
 
 use axum::routing::post;
@@ -15,6 +17,8 @@ use crate::api::Api;
 use crate::extract::Body;
 use crate::problem::{Kind, Problem};
 use crate::taking::{Taken, take};
+
+pub(crate) use json_data_source::test;
 
 /// What these addresses begin with. Each has a key or token of its own, so none asks for one of ours at the door.
 pub(crate) const ROOTS: [&str; 5] = [
@@ -38,7 +42,9 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(devlake::deployments))
         .routes(routes!(devlake::issues))
         .routes(routes!(devlake::pull_requests))
-        .routes(routes!(devlake::close));
+        .routes(routes!(devlake::close))
+        .merge(gitlab::routes())
+        .merge(json_data_source::routes());
     // Newer and older ones, which the document does not repeat.
     ROOTS[1..].iter().fold(routes, |routes, root| routes.route(&format!("{root}{{*path}}"), post(devlake::elsewhere)))
 }

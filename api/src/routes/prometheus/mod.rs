@@ -1,4 +1,6 @@
-//! `/metrics`: how this instance is doing, for Prometheus. DORA's metrics are at `/api/v1/metrics`.
+//! `/metrics`: how this instance is doing and how each service and team delivers, for Prometheus.
+
+mod delivery;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -55,6 +57,7 @@ pub(crate) async fn prometheus(_: WholeReader, State(api): State<Api>, _: Query<
     write_tables(&mut page, &lake.snapshot());
     write_sources(&mut page, &sources);
     api.telemetry().write(&mut page);
+    delivery::write(&mut page, &api).await?;
 
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     Ok(([(CONTENT_TYPE, content_type)], page.into_text()).into_response())
