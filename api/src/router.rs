@@ -13,8 +13,9 @@ use crate::api::Api;
 use crate::layer::{admit, compress, cors, gate, observe};
 use crate::openapi::head;
 use crate::routes::{
-    annotations, audit, changes, compatibility, definitions, deliveries, deployments, docs, environments, events, explain, health,
-    incidents, metrics, page, prometheus, services, session, sources, stages, summary, teams, unmapped, variables, webhooks,
+    annotations, audit, changes, compatibility, definitions, deliveries, deployments, docs, environments, events,
+    explain, health, incidents, metrics, page, prometheus, services, session, sources, stages, summary, teams,
+    unmapped, variables, webhooks,
 };
 
 use crate::routes::{clusters, data_quality, export, flow, overrides, quick_check, regressions};

@@ -33,7 +33,13 @@ fn overview() -> Value {
         }
     }
     grid.add(12, 8, stages(TEAMS));
-    dashboard("dorado-overview", "Dorado: overview", &[variable("team", "Team", "teams", Choice::Several)], TEAMS, &grid)
+    dashboard(
+        "dorado-overview",
+        "Dorado: overview",
+        &[variable("team", "Team", "teams", Choice::Several)],
+        TEAMS,
+        &grid,
+    )
 }
 
 /// Teams side by side: a metric each, a line a team. In order of their names, and never a ranking of people.
@@ -46,7 +52,13 @@ fn teams() -> Value {
             grid.add(24, 8, trend(title, *format, *mark, *axis, &[target("A", metric, TEAMS, &main, Some("team"))]));
         }
     }
-    dashboard("dorado-teams", "Dorado: teams compared", &[variable("team", "Team", "teams", Choice::Several)], TEAMS, &grid)
+    dashboard(
+        "dorado-teams",
+        "Dorado: teams compared",
+        &[variable("team", "Team", "teams", Choice::Several)],
+        TEAMS,
+        &grid,
+    )
 }
 
 /// One service: its trends, its stages, its deployments.
@@ -59,7 +71,13 @@ fn service() -> Value {
     }
     grid.add(12, 8, stages(SERVICE));
     grid.add(24, 10, deployments());
-    dashboard("dorado-service", "Dorado: one service", &[variable("service", "Service", "services", Choice::One)], SERVICE, &grid)
+    dashboard(
+        "dorado-service",
+        "Dorado: one service",
+        &[variable("service", "Service", "services", Choice::One)],
+        SERVICE,
+        &grid,
+    )
 }
 
 /// A filter: the API's parameter and Grafana's variable.
@@ -139,7 +157,13 @@ fn data_source() -> Value {
 }
 
 /// A question to the API: its parameters beside the dashboard's period, and the columns of its answer by type.
-fn question(ref_id: &str, path: &str, format: &str, parameters: &[(&str, &str)], columns: &[(&str, &str, &str)]) -> Value {
+fn question(
+    ref_id: &str,
+    path: &str,
+    format: &str,
+    parameters: &[(&str, &str)],
+    columns: &[(&str, &str, &str)],
+) -> Value {
     let period = [("from", "${__timeFrom:date:iso}"), ("to", "${__timeTo:date:iso}")];
     let parameters: Vec<Value> =
         period.iter().chain(parameters).map(|(key, value)| json!({"key": key, "value": value})).collect();

@@ -7,7 +7,6 @@ pub(crate) mod clusters;
 pub(crate) mod compatibility;
 pub(crate) mod data_quality;
 pub(crate) mod definitions;
-pub(crate) mod compatibility;
 pub(crate) mod deliveries;
 pub(crate) mod deployments;
 pub(crate) mod docs;

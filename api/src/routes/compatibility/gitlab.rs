@@ -134,7 +134,9 @@ async fn answer(api: &Api, reader: &Reader, asked: DoraParams, of: Asked) -> Res
     if bucket == "all" {
         return Ok(Json(answer.data.first().map_or(Value::Null, value)));
     }
-    let day = |row: &dorado_query::Row| row.get("time").and_then(Value::as_str).and_then(|time| time.get(..10)).map(String::from);
+    let day = |row: &dorado_query::Row| {
+        row.get("time").and_then(Value::as_str).and_then(|time| time.get(..10)).map(String::from)
+    };
     Ok(Json(answer.data.iter().map(|row| json!({"date": day(row), "value": value(row)})).collect()))
 }
 

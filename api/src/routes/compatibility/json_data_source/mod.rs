@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::names::{Names, names};
 use self::request::{
     AnnotationRequest, KeyRequest, MetricsRequest, OptionsRequest, QueryRequest, SearchRequest, VariableRequest,
 };
@@ -19,6 +18,7 @@ use self::target::{TARGETS, Target};
 use crate::access::Reader;
 use crate::api::Api;
 use crate::extract::{Body, Nothing, Query};
+use crate::names::{Names, names};
 use crate::problem::Problem;
 
 pub(crate) fn routes() -> OpenApiRouter<Api> {
@@ -48,9 +48,9 @@ pub(crate) async fn test(_: Reader, _: Query<Nothing>) -> Json<Value> {
 ))]
 pub(crate) async fn metrics(_: Reader, body: Body) -> Result<Json<Value>, Problem> {
     let MetricsRequest {} = request::read(&body)?;
-    let described = TARGETS.iter().map(|target| {
-        json!({"label": target.title(), "value": target.id(), "payloads": target.payloads()})
-    });
+    let described = TARGETS
+        .iter()
+        .map(|target| json!({"label": target.title(), "value": target.id(), "payloads": target.payloads()}));
     Ok(Json(described.collect()))
 }
 

@@ -4,11 +4,11 @@ use chrono::DateTime;
 use dorado_query::{Answer, Asked, Question, Row};
 use serde_json::{Value, json};
 
-use crate::names::Names;
 use super::request::{AdHocFilter, AnnotationRequest, QueryRequest, Range, TargetRequest};
 use super::target::{TARGETS, Target};
 use crate::access::Reader;
 use crate::api::Api;
+use crate::names::Names;
 use crate::problem::{Kind, Problem};
 use crate::routes::annotations::{Annotation, What, happened};
 
@@ -88,7 +88,8 @@ fn series(answer: &Answer, shape: &Shape<'_>) -> Result<Vec<Value>, Problem> {
             None => lines.push((name, vec![point])),
         }
     }
-    let line = |(name, points): (String, Vec<Value>)| json!({"target": name, "refId": shape.ref_id, "datapoints": points});
+    let line =
+        |(name, points): (String, Vec<Value>)| json!({"target": name, "refId": shape.ref_id, "datapoints": points});
     Ok(lines.into_iter().map(line).collect())
 }
 
@@ -277,7 +278,9 @@ mod tests {
 
     #[test]
     fn a_bucket_is_never_wider_than_a_point() {
-        for (days, bucket) in [(0.5, "day"), (6.9, "day"), (7.0, "week"), (31.0, "month"), (92.0, "quarter"), (366.0, "year")] {
+        for (days, bucket) in
+            [(0.5, "day"), (6.9, "day"), (7.0, "week"), (31.0, "month"), (92.0, "quarter"), (366.0, "year")]
+        {
             assert_eq!(bucket_of(days * 86_400_000.0), bucket, "{days}");
         }
     }

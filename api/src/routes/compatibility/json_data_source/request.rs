@@ -1,7 +1,7 @@
 //! What a dashboard sends. Only what is read is named; a dashboard sends much more. An empty body is as good as `{}`.
 
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 

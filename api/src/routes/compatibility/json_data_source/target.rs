@@ -51,7 +51,9 @@ impl Target {
         let filters = Names::ALL.iter().map(|names| json!({"name": names.key(), "type": "multi-select"}));
         let choices = ["field", "bucket", "group_by", "pack", "format"];
         let choices = choices.into_iter().filter(|name| !self.options(name).is_empty());
-        filters.chain(choices.map(|name| json!({"name": name, "type": "select", "options": self.choices(name)}))).collect()
+        filters
+            .chain(choices.map(|name| json!({"name": name, "type": "select", "options": self.choices(name)})))
+            .collect()
     }
 
     fn choices(&self, name: &str) -> Value {
