@@ -73,7 +73,7 @@ impl Target {
             (Self::Stages, "field") => own(&["value", "n", "low", "high", "p75", "p90", "p95", "mean"]),
             (_, "bucket") => own(&["day", "week", "month", "quarter", "year", "all"]),
             (_, "group_by") => own(&["service", "team", "repository", "environment"]),
-            (_, "pack") => PACKS.iter().map(|pack| pack.id.to_owned()).collect(),
+            (_, "pack") => PACKS.iter().map(|pack| pack.id.to_string()).collect(),
             (_, "format") => own(&["time_series", "table"]),
             _ => Vec::new(),
         }
