@@ -34,7 +34,7 @@ def ask(path):
 
 
 def deployments():
-    rows = ask("deployments?from=2026-01-01&to=2100-01-01")
+    rows = ask("deployments?from=2026-01-01&to=2099-01-01")
     return sorted(((row["deployment"].rsplit("@")[-1], row["status"], row["version"], row["revision"]) for row in rows))
 
 
