@@ -62,7 +62,6 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(export::export))
         .routes(routes!(docs::openapi))
         .merge(compatibility::routes())
-        .route("/grafana/", get(compatibility::test))
         .route("/docs", get(docs::to_docs))
         .route("/docs/", get(docs::docs))
         .route("/docs/{*path}", get(docs::docs_file))

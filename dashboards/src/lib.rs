@@ -1,12 +1,14 @@
 //! What people see: the built page, embedded, and its panels as data. Knows metric ids by name only;
 //! asks no question and answers none. The page's sources are in `web/`, its build in `dist/`.
 
-pub mod grafana;
+mod grafana;
 pub mod panels;
 
 use std::borrow::Cow;
 
 use rust_embed::RustEmbed;
+
+pub use grafana::{File, dashboards as for_other_tools};
 
 use crate::panels::panels;
 

@@ -38,7 +38,7 @@ fn files() -> Result<Vec<(&'static str, String)>> {
         ("docs/events.schema.json", json(&dorado_ingest::events::schema())?),
         ("docs/dorado.schema.json", json(&config::schema())?),
     ];
-    for (name, dashboard) in dorado_dashboards::grafana::dashboards() {
+    for (name, dashboard) in dorado_dashboards::for_other_tools() {
         files.push((name, json(&dashboard)?));
     }
     Ok(files)

@@ -18,8 +18,6 @@ use crate::extract::Body;
 use crate::problem::{Kind, Problem};
 use crate::taking::{Taken, take};
 
-pub(crate) use json_data_source::test;
-
 /// What these addresses begin with. Each has a key or token of its own, so none asks for one of ours at the door.
 pub(crate) const ROOTS: [&str; 5] = [
     "/api/v2/dora/",

@@ -2,8 +2,9 @@
 //! measured has no sample. Percentiles over time are what the dashboards are for; gauges are for alerts.
 
 use chrono::{DurationRound, TimeDelta};
-use dorado_query::{Answer, Asked, Audience, METRICS, Question};
+use dorado_query::{Answer, Asked, METRICS, Question};
 
+use crate::access::Reader;
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::telemetry::Exposition;
@@ -58,7 +59,7 @@ const GAUGES: [Gauge; 5] = [
 ];
 
 /// Writes them.
-pub(super) async fn write(page: &mut Exposition, api: &Api) -> Result<(), Problem> {
+pub(super) async fn write(page: &mut Exposition, api: &Api, reader: &Reader) -> Result<(), Problem> {
     let now = api.now();
     // Within an hour it is one question, which is answered from memory until a table changes.
     let to = now.duration_trunc(TimeDelta::hours(1)).unwrap_or(now);
@@ -72,7 +73,7 @@ pub(super) async fn write(page: &mut Exposition, api: &Api) -> Result<(), Proble
                 group_by: Some(group.to_owned()),
                 ..Asked::default()
             };
-            let question = Question::new(&asked, Audience::Everybody, to)?;
+            let question = Question::new(&asked, reader.audience.clone(), to)?;
             let Some(metric) = METRICS.iter().find(|metric| metric.id == gauge.metric) else { continue };
             let answer = api.ask(move |engine| async move { engine.series(metric, &question).await }).await?;
             n_left_out = n_left_out.max(samples(page, gauge, name, group, &answer));

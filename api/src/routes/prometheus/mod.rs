@@ -8,7 +8,7 @@ use dorado_lake::{Snapshot, SourceStatus};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
-use crate::access::WholeReader;
+use crate::access::{Reader, WholeReader};
 use crate::api::Api;
 use crate::extract::{Nothing, Query};
 use crate::problem::Problem;
@@ -31,7 +31,12 @@ const TABLES: [&str; 9] = [
 #[utoipa::path(get, path = "/metrics", tag = "Operations", responses(
     (status = 200, description = "Prometheus text format", body = String, content_type = "text/plain; version=0.0.4"),
 ))]
-pub(crate) async fn prometheus(_: WholeReader, State(api): State<Api>, _: Query<Nothing>) -> Result<Response, Problem> {
+pub(crate) async fn prometheus(
+    _: WholeReader,
+    reader: Reader,
+    State(api): State<Api>,
+    _: Query<Nothing>,
+) -> Result<Response, Problem> {
     let lake = api.engine().lake();
     let n_waiting = lake.n_waiting().await?;
     let sources = lake.source_status().await?;
@@ -57,7 +62,7 @@ pub(crate) async fn prometheus(_: WholeReader, State(api): State<Api>, _: Query<
     write_tables(&mut page, &lake.snapshot());
     write_sources(&mut page, &sources);
     api.telemetry().write(&mut page);
-    delivery::write(&mut page, &api).await?;
+    delivery::write(&mut page, &api, &reader).await?;
 
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     Ok(([(CONTENT_TYPE, content_type)], page.into_text()).into_response())

@@ -7,6 +7,7 @@ mod target;
 
 use axum::Json;
 use axum::extract::State;
+use axum::routing::get;
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(tag_values))
         .routes(routes!(search))
         .routes(routes!(annotations))
+        .route("/grafana/", get(test))
 }
 
 /// Whether the data source is there
