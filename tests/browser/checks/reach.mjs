@@ -29,6 +29,27 @@ async function accessible(window) {
   }
 }
 
+/** Holds back what the API says: answers come one at a time, in the order in which they were asked for. */
+async function held(page) {
+  const waiting = [];
+  const hold = (route) => new Promise((go) => waiting.push(go)).then(() => route.continue().catch(() => undefined));
+  await page.route('**/api/v1/**', hold);
+  return {
+    /** Lets answers come, one after the other, until `done`. */
+    async until(done, each = () => undefined) {
+      while (!(await done())) {
+        waiting.shift()?.();
+        await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+        await each();
+      }
+    },
+    async end() {
+      await page.unroute('**/api/v1/**', hold);
+      for (const go of waiting.splice(0)) go();
+    },
+  };
+}
+
 export const checks = {
   'a view is reached, asked and read by keyboard alone': check(async (window) => {
     await window.go();
@@ -51,6 +72,33 @@ export const checks = {
     await page.keyboard.press('Enter');
     await window.explained();
     assert.ok(await has(page, 'dialog *'), 'the focus is in the drawer');
+  }),
+
+  'the focus stays in what is chosen, whatever loads meanwhile': check(async (window) => {
+    const { page } = window;
+    const controls = {
+      compare: 'main select',
+      'quick-check': 'main select',
+      definitions: '[data-panel="parameters"] select',
+      sources: '[data-panel="deliveries"] select',
+      service: 'main input[type="search"]',
+    };
+    for (const [view, control] of Object.entries(controls)) {
+      const answers = await held(page);
+      await page.goto(new URL(view, window.base).href);
+      await answers.until(() => page.locator(control).count());
+      await tabTo(page, control, 60);
+      const focused = await page.evaluateHandle(() => document.activeElement);
+      const stays = async (when) => assert.ok(await focused.evaluate((one) => one === document.activeElement), `${view}: the focus is lost ${when}`);
+      const all = () => answers.until(() => page.evaluate(() => !document.querySelector('main[aria-busy="true"]')), () => stays('when an answer comes'));
+      await all();
+      await page.keyboard.press('ArrowDown');
+      await stays('when another is chosen');
+      await all();
+      await answers.end();
+      await window.settled();
+      await stays('when all is there');
+    }
   }),
 
   'the content is one key away': check(async (window) => {
