@@ -32,12 +32,13 @@ impl Bench {
 
     fn with(world: World, repositories: &str, options: &str) -> Self {
         let folder = TempDir::new().unwrap();
+        let folder_of_api = world.folder;
         let provider = Provider::start(world);
+        let url = format!("{}{folder_of_api}", provider.address);
         let text = format!(
-            "[[connection]]\nsource = 'github'\nname = 'main'\nurl = '{}'\n{options}\n\
+            "[[connection]]\nsource = 'github'\nname = 'main'\nurl = '{url}'\n{options}\n\
              since = '2026-05-01'\nevery = '1s'\nrepositories = ['{repositories}']\n\
-             [[service]]\nname = 'shop'\nrepositories = ['acme/shop', 'acme/store']\n",
-            provider.address
+             [[service]]\nname = 'shop'\nrepositories = ['acme/shop', 'acme/store']\n"
         );
         std::fs::create_dir(folder.path().join("lake")).unwrap();
         std::fs::write(folder.path().join("lake/dorado.toml"), text).unwrap();
@@ -190,20 +191,65 @@ fn a_token_that_is_revoked_is_named_and_never_shown_and_nothing_is_lost() {
 
 #[test]
 fn an_app_reads_as_its_installation_and_what_its_webhook_lost() {
+    // By its number, and by its client id, of which the number is found.
+    for app_id in ["123", "Iv23liAbCdEf"] {
+        let folder = TempDir::new().unwrap();
+        let options = format!("{}\napp_id = '{app_id}'\nhooks = ['acme/shop/3']", private_key(folder.path()));
+        let bench = Bench::with(World::new(20), "acme/shop", &options);
+        bench.collect();
+        let calls = bench.provider.world.lock().unwrap().calls.clone();
+        let facts = bench.facts();
+        assert_eq!(facts[0].len(), 2, "{:?}", facts[0]);
+        let found: Vec<&str> = facts[2].iter().filter_map(|row| row["incident"].as_str()).collect();
+        assert_eq!(found, ["acme/shop#77"]);
+        let n = |part: &str| calls.iter().filter(|call| call.contains(part)).count();
+        assert_eq!(n("access_tokens"), 1, "one token for all calls");
+        assert_eq!(n("/deliveries/"), 1, "what got through is not read");
+        assert_eq!(n("GET /app"), usize::from(app_id != "123"));
+    }
+}
+
+#[test]
+fn releases_and_runs_of_a_workflow_are_deployments_at_a_server_of_ones_own() {
     let folder = TempDir::new().unwrap();
-    let key = folder.path().join("app.pem");
+    let mut world = World::new(40);
+    world.release();
+    (world.folder, world.page_size) = ("/api/v3", 3);
+    let deployments = "deployments = [{ releases = {} }, { workflow = { name = 'deploy.yml', environment = 'staging' } }]";
+    let options = format!("{}\napp_id = '123'\n{deployments}", private_key(folder.path()));
+    let bench = Bench::with(world, "acme/*", &options);
+    bench.collect();
+    let told = |row: &Value| {
+        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let deployment = text("deployment").trim_start_matches("acme/shop/").to_owned();
+        (deployment, text("environment"), text("status"), text("revision").trim_start_matches(['0', '1']).to_owned())
+    };
+    let facts = bench.facts();
+    let mut found: Vec<_> = facts[0].iter().map(told).collect();
+    found.sort();
+    let expected = [
+        ("release/71", "production", "success", "a"),
+        ("release/72", "production", "success", "4"),
+        ("run/901/1", "staging", "success", "a"),
+        ("run/902/1", "staging", "failed", "4"),
+        ("run/903/1", "staging", "success", "e"),
+        ("run/904/1", "staging", "success", "28"),
+    ];
+    let found: Vec<_> = found.iter().map(|(a, b, c, d)| (a.as_str(), b.as_str(), c.as_str(), d.as_str())).collect();
+    assert_eq!(found, expected);
+    let calls = bench.provider.world.lock().unwrap().calls.clone();
+    assert!(calls.contains(&"POST /api/graphql".to_owned()), "{calls:?}");
+    assert!(calls.iter().all(|call| call.contains(" /api/")), "{calls:?}");
+    let again = bench.collect();
+    assert!(again.contains("0 new records"), "{again}");
+}
+
+/// A private key of an App, as an option.
+fn private_key(folder: &Path) -> String {
+    let key = folder.join("app.pem");
     let made = std::process::Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048").output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let options = format!("token = {{ file = '{}' }}\napp_id = '123'\nhooks = ['acme/shop/3']", key.display());
-    let bench = Bench::with(World::new(20), "acme/shop", &options);
-    bench.collect();
-    let calls = bench.provider.world.lock().unwrap().calls.clone();
-    let facts = bench.facts();
-    assert_eq!(facts[0].len(), 2, "{:?}", facts[0]);
-    let found: Vec<&str> = facts[2].iter().filter_map(|row| row["incident"].as_str()).collect();
-    assert_eq!(found, ["acme/shop#77"]);
-    assert_eq!(calls.iter().filter(|call| call.contains("access_tokens")).count(), 1, "one token for all calls");
-    assert_eq!(calls.iter().filter(|call| call.contains("/deliveries/")).count(), 1, "what got through is not read");
+    format!("token = {{ file = '{}' }}", key.display())
 }
 
 fn row(answer: &Value) -> &Value {

@@ -25,6 +25,11 @@ pub(crate) struct World {
     /// Newest first.
     commits: Vec<Value>,
     issues: Vec<Value>,
+    /// Newest first; and the runs of the one workflow.
+    releases: Vec<Value>,
+    runs: Vec<Value>,
+    /// Where a server of one's own has its API; empty for the world's.
+    pub(crate) folder: &'static str,
     /// The name that the repository has now.
     name: String,
     /// Every so many calls, one of the bad moods in turn; 0 for never.
@@ -132,6 +137,24 @@ impl World {
         }
     }
 
+    /// Releases, of which one is a draft and one for trying; and runs of a workflow, of which one failed.
+    pub(crate) fn release(&mut self) {
+        for n in (1..=4_u64).rev() {
+            let hours = n as i64 * 10 + 2;
+            self.releases.push(json!({
+                "id": 70 + n, "tag_name": format!("v1.{n}"), "target_commitish": "main", "name": format!("Release {n}"),
+                "draft": n == 3, "prerelease": n == 4, "created_at": at(hours, 0), "published_at": at(hours, 1),
+                "html_url": "https://example.org/release",
+            }));
+            self.runs.push(json!({
+                "id": 900 + n, "name": "Deploy", "path": ".github/workflows/deploy.yml", "head_branch": "main",
+                "head_sha": sha(1, n * 10), "status": "completed", "run_attempt": 1,
+                "conclusion": if n == 2 { "failure" } else { "success" }, "created_at": at(hours, 10),
+                "run_started_at": at(hours, 10), "updated_at": at(hours, 15), "html_url": "https://example.org/run",
+            }));
+        }
+    }
+
     /// What happens on its own while somebody reads.
     fn live(&mut self) {
         let n = self.calls.len() as u64;
@@ -172,14 +195,20 @@ impl World {
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let query: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let not_found = || (404, Vec::new(), json!({"message": "Not Found"}));
-        if method == "POST" && path == "/graphql" {
+        // A server of one's own has REST in a folder of its API, and GraphQL beside it.
+        if method == "POST" && path == format!("{}/graphql", self.folder.trim_end_matches("/v3")) {
             return (200, Vec::new(), self.graphql(body));
+        }
+        let Some(path) = path.strip_prefix(self.folder) else { return not_found() };
+        if path == "/app" {
+            return (200, Vec::new(), json!({"id": 123}));
         }
         if path == "/users/acme/installation" {
             return (200, Vec::new(), json!({"id": 5}));
         }
         if method == "POST" && path == "/app/installations/5/access_tokens" {
-            return (201, Vec::new(), json!({"token": TOKEN, "expires_at": "2126-01-01T00:00:00Z"}));
+            let token = json!({"token": TOKEN, "expires_at": "2126-01-01T00:00:00Z", "permissions": {}});
+            return (201, Vec::new(), token);
         }
         if let Some(id) = path.strip_prefix("/repos/acme/shop/hooks/3/deliveries") {
             return (200, Vec::new(), Self::hook_deliveries(id));
@@ -198,7 +227,7 @@ impl World {
             if name != "acme/shop" {
                 return not_found();
             }
-            let to = format!("http://{{host}}/repositories/7/{list}");
+            let to = format!("http://{{host}}{}/repositories/7/{list}", self.folder);
             return (301, vec![("location".to_owned(), to)], json!({"message": "Moved Permanently"}));
         }
         if list.is_empty() {
@@ -209,6 +238,12 @@ impl World {
             "deployments" => newest_first().map(|(deployment, _)| deployment.clone()).collect(),
             "commits" => self.commits.clone(),
             "issues" => self.issues.iter().rev().cloned().collect(),
+            "releases" => self.releases.clone(),
+            "actions/workflows/deploy.yml/runs" => self.runs.clone(),
+            list if list.starts_with("commits/v1%2E") => {
+                let n: u64 = list.trim_start_matches("commits/v1%2E").parse().unwrap();
+                return (200, Vec::new(), json!({"sha": sha(1, n * 10)}));
+            }
             list => {
                 let id = list.trim_start_matches("deployments/").trim_end_matches("/statuses");
                 match newest_first()
@@ -224,10 +259,15 @@ impl World {
         let here: Vec<Value> = rows.iter().skip((page - 1) * per_page).take(per_page).cloned().collect();
         let mut headers = vec![("etag".to_owned(), format!("\"{:x}\"", digest(&json!(here).to_string())))];
         if rows.len() > page * per_page {
-            let next = format!("<http://{{host}}{path}?page={}&per_page={per_page}>; rel=\"next\"", page + 1);
-            headers.push(("link".to_owned(), next));
+            let whole = format!("http://{{host}}{}{path}", self.folder);
+            headers.push(("link".to_owned(), format!("<{whole}?page={}&per_page={per_page}>; rel=\"next\"", page + 1)));
         }
-        (200, headers, json!(here))
+        let body = if list.ends_with("/runs") {
+            json!({"total_count": rows.len(), "workflow_runs": here})
+        } else {
+            json!(here)
+        };
+        (200, headers, body)
     }
 
     /// One that got through at the second try, and one that never did.
@@ -312,7 +352,7 @@ impl Provider {
             let mood = if is_bad { world.n_bad % 5 + 1 } else { 0 };
             let given = headers.get("authorization").map_or("", String::as_str);
             // Who says that it is the App, signed or not, learns only of its installation.
-            let is_app = given.starts_with("Bearer ey") && path.contains("installation");
+            let is_app = given.starts_with("Bearer ey") && (path.contains("installation") || path.ends_with("/app"));
             let is_let_in = given == format!("Bearer {TOKEN}") || is_app;
             if world.is_revoked || !is_let_in {
                 // What it was sent, it repeats.

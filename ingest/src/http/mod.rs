@@ -17,6 +17,7 @@ use dorado_lake::Instant;
 use futures::stream::{self, BoxStream};
 use ipnet::IpNet;
 use rand::Rng as _;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use url::Url;
@@ -108,11 +109,17 @@ struct Seen {
 }
 
 /// One call.
-struct Call<'a> {
+struct Call {
     method: Method,
     url: Url,
-    body: Option<&'a Value>,
-    etag: Option<&'a str>,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Call {
+    fn get(url: Url) -> Self {
+        Self { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new() }
+    }
 }
 
 impl fmt::Debug for Http {
@@ -163,6 +170,11 @@ impl Http {
         self.seen().clock_ahead
     }
 
+    /// The error of a token that cannot be read.
+    pub fn no_token(&self) -> Error {
+        Error::Token { host: host(&self.inner.base) }
+    }
+
     /// Calls made, repeated ones too.
     pub fn n_calls(&self) -> u64 {
         self.seen().n_calls
@@ -173,7 +185,7 @@ impl Http {
     /// # Errors
     /// Where the answer is no success, after as many tries as make sense.
     pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Error> {
-        self.call(Call { method: Method::GET, url: self.url(path, query)?, body: None, etag: None }).await
+        self.call(Call::get(self.url(path, query)?)).await
     }
 
     /// The same where it has changed since the answer of that ETag; `None` where it has not.
@@ -186,7 +198,10 @@ impl Http {
         query: &[(&str, &str)],
         etag: Option<&str>,
     ) -> Result<Option<Answer>, Error> {
-        let call = Call { method: Method::GET, url: self.url(path, query)?, body: None, etag };
+        let mut call = Call::get(self.url(path, query)?);
+        if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+            call.headers.insert(IF_NONE_MATCH, etag);
+        }
         let answer = self.call(call).await?;
         Ok((answer.status != 304).then_some(answer))
     }
@@ -196,7 +211,27 @@ impl Http {
     /// # Errors
     /// As [`Http::get`].
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, Error> {
-        self.call(Call { method: Method::POST, url: self.url(path, &[])?, body: Some(body), etag: None }).await
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        self.send(Method::POST, path, headers, body.to_string().into()).await
+    }
+
+    /// Makes a call that a tool's own library has put together, headers and signing in included.
+    ///
+    /// # Errors
+    /// As [`Http::get`].
+    pub async fn send(&self, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Result<Answer, Error> {
+        self.call(Call { method, url: self.url(path, &[])?, headers, body }).await
+    }
+
+    /// What is behind the base URL in a URL below it.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] for one elsewhere.
+    pub fn below(&self, url: &str) -> Result<String, Error> {
+        let url = self.url(url, &[])?;
+        let folder = self.inner.base.path().trim_end_matches('/');
+        let path = url.path().strip_prefix(folder).unwrap_or_default();
+        Ok(url.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")))
     }
 
     /// Reads an answer that goes on, line by line. It is not tried again, and ends when the tool ends it.
@@ -208,24 +243,23 @@ impl Http {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
-        let url = self.url(path, query)?;
-        let call = Call { method: Method::GET, url, body: None, etag: None };
+        let call = Call::get(self.url(path, query)?);
         let request = self.request(&call)?.timeout(Duration::from_hours(24));
         let response = request.send().await.map_err(|error| Error::of(&call.url, &error))?;
         if !response.status().is_success() {
             let answer = answer::read(response, &call.url, LARGEST_ANSWER).await?;
-            return Err(self.refused(&call.url, &answer));
+            return Err(self.refused(&call, &answer));
         }
         Ok(Box::pin(lines(response, call.url)))
     }
 
-    async fn call(&self, call: Call<'_>) -> Result<Answer, Error> {
+    async fn call(&self, call: Call) -> Result<Answer, Error> {
         let mut n_tries = 0;
         loop {
             self.wait_for_budget(&call.url).await?;
             n_tries += 1;
             let failed = match self.try_once(&call).await {
-                Ok(answer) => match self.judge(&call.url, &answer) {
+                Ok(answer) => match self.judge(&call, &answer) {
                     None => return Ok(answer),
                     Some(failed) => failed,
                 },
@@ -246,7 +280,7 @@ impl Http {
         }
     }
 
-    async fn try_once(&self, call: &Call<'_>) -> Result<Answer, Error> {
+    async fn try_once(&self, call: &Call) -> Result<Answer, Error> {
         self.seen().n_calls += 1;
         let response = self.request(call)?.send().await.map_err(|error| Error::of(&call.url, &error))?;
         let answer = answer::read(response, &call.url, LARGEST_ANSWER).await?;
@@ -261,18 +295,16 @@ impl Http {
         Ok(answer)
     }
 
-    fn request(&self, call: &Call<'_>) -> Result<RequestBuilder, Error> {
+    fn request(&self, call: &Call) -> Result<RequestBuilder, Error> {
         let mut request = self.inner.client.request(call.method.clone(), call.url.clone());
-        for (name, value) in &self.inner.headers {
+        for (name, value) in self.inner.headers.iter().filter(|(name, _)| !call.headers.contains_key(*name)) {
             request = request.header(*name, value);
         }
-        if let Some(etag) = call.etag {
-            request = request.header("if-none-match", etag);
+        request = request.headers(call.headers.clone());
+        if !call.body.is_empty() {
+            request = request.body(call.body.clone());
         }
-        if let Some(body) = call.body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        let read = |secret: &Secret| secret.text().ok_or_else(|| Error::Token { host: host(&self.inner.base) });
+        let read = |secret: &Secret| secret.text().ok_or_else(|| self.no_token());
         Ok(match &self.authorization {
             Authorization::None => request,
             Authorization::Bearer(secret) => request.bearer_auth(read(secret)?),
@@ -282,35 +314,38 @@ impl Http {
     }
 
     /// Why an answer does not do; `None` where it does.
-    fn judge(&self, url: &Url, answer: &Answer) -> Option<Error> {
+    fn judge(&self, call: &Call, answer: &Answer) -> Option<Error> {
+        let url = &call.url;
         match answer.status {
             200..=299 if answer.is_json() && !answer.is_whole_json() => Some(Error::Truncated { url: shown(url) }),
             200..=299 | 304 => None,
             _ => match answer.limited_until(self.now()) {
                 Some(until) => Some(Error::Limited { url: shown(url), until }),
-                None => Some(self.refused(url, answer)),
+                None => Some(self.refused(call, answer)),
             },
         }
     }
 
-    fn refused(&self, url: &Url, answer: &Answer) -> Error {
-        let url = shown(url);
+    fn refused(&self, call: &Call, answer: &Answer) -> Error {
+        let url = shown(&call.url);
         if (300..400).contains(&answer.status) {
             let to = answer.header("location").unwrap_or_default();
-            return Error::Moved { url, to: self.without_secrets(to) };
+            return Error::Moved { url, to: self.without_secrets(call, to) };
         }
-        Error::Refused { url, status: answer.status, said: self.without_secrets(&answer.said()) }
+        Error::Refused { url, status: answer.status, said: self.without_secrets(call, &answer.said()) }
     }
 
     /// A tool may repeat what it was sent.
-    fn without_secrets(&self, said: &str) -> String {
-        let secret = match &self.authorization {
+    fn without_secrets(&self, call: &Call, said: &str) -> String {
+        let own = match &self.authorization {
             Authorization::None => None,
             Authorization::Bearer(secret) | Authorization::Basic(_, secret) | Authorization::Header(_, secret) => {
                 secret.text()
             }
         };
-        secret.map_or_else(|| said.to_owned(), |secret| said.replace(&secret, "…"))
+        let given = call.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = given.and_then(|value| value.split_once(' ')).map(|(_, secret)| secret.to_owned());
+        own.into_iter().chain(given).fold(said.to_owned(), |said, secret| said.replace(&secret, "…"))
     }
 
     async fn wait_for_budget(&self, url: &Url) -> Result<(), Error> {

@@ -127,14 +127,10 @@ impl Source for Github {
         if self.options.repositories.is_empty() {
             return None;
         }
-        let token = self.connection.token.clone().filter(|_| self.options.app_id.is_none());
-        let authorization = token.map_or(Authorization::None, Authorization::Bearer);
-        let mut outgoing = self.connection.outgoing("", authorization);
+        // octocrab signs in, and names the version of the API.
+        let mut outgoing = self.connection.outgoing("", Authorization::None);
         self.base().0.clone_into(&mut outgoing.url);
-        outgoing.headers = vec![
-            ("accept", "application/vnd.github+json".to_owned()),
-            ("x-github-api-version", "2022-11-28".to_owned()),
-        ];
+        outgoing.headers = vec![("accept", "application/vnd.github+json".to_owned())];
         Some(outgoing)
     }
 

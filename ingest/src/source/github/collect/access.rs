@@ -1,18 +1,22 @@
-//! How GitHub is asked: with a token or as an App, which has a token for each owner; which repositories there are to read,
-//! and what became of one that has moved.
+//! As whom GitHub is asked: with a token or as an App, which has an installation for each owner; which repositories there
+//! are to read, and what became of one that has moved.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use dorado_lake::Instant;
 use globset::Glob;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use octocrab::auth::AppAuth;
+use octocrab::jsonwebtoken::{self, Algorithm, EncodingKey, Header};
+use octocrab::models::{AppId, InstallationId};
+use octocrab::{AuthState, Octocrab};
 use serde_json::{Value, json};
 
 use super::super::Github;
 use super::PER_PAGE;
-use crate::http::{Answer, Authorization, Error, Http};
+use super::client::{self, Listed};
+use crate::http::{Budget, Error, Http};
 use crate::signature::Secret;
 
 /// Repositories of one pattern at most.
@@ -22,86 +26,100 @@ const MOST_REPOSITORIES: usize = 10_000;
 pub(super) struct Access<'a> {
     source: &'a Github,
     http: &'a Http,
-    /// Tokens of an App, by owner.
-    tokens: Mutex<BTreeMap<String, (Http, Instant)>>,
+    /// Signed in as the connection says: with its token, as its App, or not at all.
+    own: Arc<Octocrab>,
+    /// As the App's installations, by owner; each has a token that octocrab renews.
+    installations: Mutex<BTreeMap<String, Arc<Octocrab>>>,
 }
 
 impl<'a> Access<'a> {
-    pub(super) fn new(source: &'a Github, http: &'a Http) -> Self {
-        Self { source, http, tokens: Mutex::default() }
+    pub(super) async fn new(source: &'a Github, http: &'a Http) -> Result<Self, Error> {
+        let as_whom = |auth| client::octocrab(http, source.rest_base(), auth);
+        let auth = match (&source.options.app_id, &source.connection.token) {
+            (None, None) => AuthState::None,
+            (None, Some(token)) => bearer(token.text().ok_or_else(|| http.no_token())?),
+            (Some(app_id), key) => {
+                let key = key.as_ref().and_then(Secret::read).ok_or_else(|| wrong("cannot be read"))?;
+                let key =
+                    EncodingKey::from_rsa_pem(&key).map_err(|error| wrong(&format!("is not one in PEM: {error}")))?;
+                let app_id = match app_id.parse() {
+                    Ok(id) => id,
+                    // octocrab signs with the number only.
+                    Err(_) => number_of(&as_whom(bearer(assertion(app_id, &key, http.now())?)), app_id).await?,
+                };
+                AuthState::App(AppAuth { app_id: AppId(app_id), key })
+            }
+        };
+        Ok(Self { source, http, own: Arc::new(as_whom(auth)), installations: Mutex::default() })
     }
 
     pub(super) fn now(&self) -> Instant {
         self.http.now()
     }
 
-    /// Asks as whoever may see what is the owner's of this repository or organisation.
-    pub(super) async fn http(&self, of: &str) -> Result<Http, Error> {
-        let Some(app_id) = &self.source.options.app_id else { return Ok(self.http.clone()) };
-        let owner = of.split('/').next().unwrap_or_default().to_lowercase();
-        let now = self.now();
-        let known = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(&owner).cloned();
-        if let Some((http, _)) = known.filter(|(_, ends_at)| *ends_at > now + TimeDelta::minutes(1)) {
-            return Ok(http);
+    /// What is left of GitHub's patience.
+    pub(super) fn budget(&self) -> Option<Budget> {
+        self.http.budget()
+    }
+
+    /// Signed in as the connection says.
+    pub(super) fn own(&self) -> Arc<Octocrab> {
+        Arc::clone(&self.own)
+    }
+
+    /// Signed in as whoever may see what is the owner's of this repository or organisation.
+    pub(super) async fn octocrab(&self, of: &str) -> Result<Arc<Octocrab>, Error> {
+        if self.source.options.app_id.is_none() {
+            return Ok(self.own());
         }
-        let as_app = self.http.with(Authorization::Bearer(Secret::value(self.assertion(app_id)?)));
-        let installation = as_app.get(&self.rest(&format!("users/{owner}/installation")), &[]).await;
-        let installation: Value = installation
-            .map_err(|error| match error {
-                gone if gone.is_gone() => Error::Unsuitable(format!("the App is not installed for `{owner}`")),
-                other => other,
-            })?
-            .json()?;
-        let path = self.rest(&format!("app/installations/{}/access_tokens", installation["id"]));
-        let granted: Value = as_app.post(&path, &json!({})).await?.json()?;
-        let token = granted["token"].as_str().unwrap_or_default();
-        let ends_at = granted["expires_at"].as_str().and_then(|at| DateTime::parse_from_rfc3339(at).ok());
-        let ends_at = ends_at.map_or(now + TimeDelta::minutes(50), |at| at.to_utc());
-        let http = self.http.with(Authorization::Bearer(Secret::value(token)));
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(owner, (http.clone(), ends_at));
-        Ok(http)
+        let owner = of.split('/').next().unwrap_or_default().to_lowercase();
+        let known = self.installations.lock().unwrap_or_else(PoisonError::into_inner).get(&owner).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let route = client::route(&format!("users/{owner}/installation"), &[]);
+        let installation = client::get(&self.own, &route).await.map_err(|error| match error {
+            gone if gone.is_gone() => Error::Unsuitable(format!("the App is not installed for `{owner}`")),
+            other => other,
+        })?;
+        let id = InstallationId(installation["id"].as_u64().unwrap_or_default());
+        let octocrab = Arc::new(self.own.installation(id).map_err(|error| client::ours(&route, error))?);
+        self.installations.lock().unwrap_or_else(PoisonError::into_inner).insert(owner, Arc::clone(&octocrab));
+        Ok(octocrab)
     }
 
-    /// Asks as somebody else.
-    pub(super) fn http_as(&self, authorization: Authorization) -> Http {
-        self.http.with(authorization)
+    /// Reads what is at a path of a repository.
+    pub(super) async fn get(&self, repository: &str, path: &str, query: &[(&str, &str)]) -> Result<Value, Error> {
+        let path = format!("repos/{repository}/{path}");
+        let octocrab = self.octocrab(repository).await?;
+        client::get(&octocrab, &client::route(path.trim_end_matches('/'), query)).await
     }
 
-    /// Says for ten minutes that we are the App.
-    pub(super) fn assertion(&self, app_id: &str) -> Result<String, Error> {
-        let wrong = |problem: &str| Error::Unsuitable(format!("the App's private key {problem}"));
-        let key =
-            self.source.connection.token.as_ref().and_then(Secret::read).ok_or_else(|| wrong("cannot be read"))?;
-        let key = EncodingKey::from_rsa_pem(&key).map_err(|error| wrong(&format!("is not one in PEM: {error}")))?;
-        let now = self.now().timestamp();
-        // A minute back, for clocks that are off.
-        let claims = json!({ "iat": now - 60, "exp": now + 540, "iss": app_id });
-        jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &key).map_err(|error| wrong(&error.to_string()))
+    /// A page of a repository's list; `None` where it is as it was when it had this ETag.
+    pub(super) async fn page(
+        &self,
+        repository: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        etag: Option<&str>,
+    ) -> Result<Option<Listed>, Error> {
+        let route = client::route(&format!("repos/{repository}/{path}"), query);
+        client::page(&*self.octocrab(repository).await?, self.http, &route, etag).await
     }
 
-    /// A path of the REST API. A server of one's own has it below `/api/v3`.
-    pub(super) fn rest(&self, path: &str) -> String {
-        format!("{}/{path}", self.source.rest_base())
-    }
-
-    /// The path of a repository's list.
-    pub(super) fn of(&self, repository: &str, path: &str) -> String {
-        self.rest(format!("repos/{repository}/{path}").trim_end_matches('/'))
-    }
-
-    pub(super) async fn get(&self, repository: &str, path: &str, query: &[(&str, &str)]) -> Result<Answer, Error> {
-        self.http(repository).await?.get(&self.of(repository, path), query).await
+    /// The page at a route.
+    pub(super) async fn page_at(&self, octocrab: &Octocrab, route: &str) -> Result<Listed, Error> {
+        let unasked = || Error::Unsuitable(format!("{route} has not changed, which nobody asked"));
+        client::page(octocrab, self.http, route, None).await?.ok_or_else(unasked)
     }
 
     /// Asks over GraphQL; gives `data`.
     pub(super) async fn graphql(&self, repository: &str, query: &str, variables: Value) -> Result<Value, Error> {
-        let http = self.http(repository).await?;
-        let answer = http.post("graphql", &json!({ "query": query, "variables": variables })).await?;
-        let mut told: Value = answer.json()?;
+        let mut told = client::graphql(&*self.octocrab(repository).await?, query, variables).await?;
         let errors = told["errors"].as_array().cloned().unwrap_or_default();
         let is = |kind: &str| errors.iter().any(|error| error["type"] == kind);
         if is("RATE_LIMITED") {
-            let resets_at = http.budget().and_then(|budget| budget.resets_at);
+            let resets_at = self.budget().and_then(|budget| budget.resets_at);
             let until = resets_at.unwrap_or(self.now() + TimeDelta::minutes(1));
             return Err(Error::Limited { url: "the GraphQL API".to_owned(), until });
         }
@@ -132,7 +150,7 @@ impl<'a> Access<'a> {
         let at = segments.iter().position(|s| ["repositories", "repos"].contains(s)).ok_or_else(lost)?;
         let n = if segments[at] == "repositories" { 2 } else { 3 };
         let path = segments.get(at..at + n).ok_or_else(lost)?.join("/");
-        let found: Value = self.http(repository).await?.get(&self.rest(&path), &[]).await?.json()?;
+        let found = client::get(&*self.octocrab(repository).await?, &client::route(&path, &[])).await?;
         let name = found["full_name"].as_str().ok_or_else(lost)?;
         if name == repository { Err(lost()) } else { Ok(name.to_owned()) }
     }
@@ -156,20 +174,40 @@ impl<'a> Access<'a> {
 
     /// All repositories of an organisation, or of a user.
     async fn all_of(&self, owner: &str) -> Result<Vec<String>, Error> {
-        let http = self.http(owner).await?;
+        let octocrab = self.octocrab(owner).await?;
         let per_page = PER_PAGE.to_string();
         let query = [("per_page", per_page.as_str()), ("sort", "full_name")];
-        let of_organisation = self.rest(&format!("orgs/{owner}/repos"));
-        let mut answer = match http.get(&of_organisation, &query).await {
-            Err(error) if error.is_gone() => http.get(&self.rest(&format!("users/{owner}/repos")), &query).await?,
-            answer => answer?,
+        let route = |of: &str| client::route(&format!("{of}/{owner}/repos"), &query);
+        let mut page = match self.page_at(&octocrab, &route("orgs")).await {
+            Err(error) if error.is_gone() => self.page_at(&octocrab, &route("users")).await?,
+            page => page?,
         };
         let mut names = Vec::new();
         loop {
-            let rows: Vec<Value> = answer.json()?;
-            names.extend(rows.iter().filter_map(|row| row["full_name"].as_str()).map(str::to_owned));
-            let Some(next) = answer.next_page().filter(|_| names.len() < MOST_REPOSITORIES) else { return Ok(names) };
-            answer = http.get(next, &[]).await?;
+            names.extend(page.rows.iter().filter_map(|row| row["full_name"].as_str()).map(str::to_owned));
+            let Some(next) = page.next.filter(|_| names.len() < MOST_REPOSITORIES) else { return Ok(names) };
+            page = self.page_at(&octocrab, &next).await?;
         }
     }
+}
+
+fn bearer(token: String) -> AuthState {
+    AuthState::AccessToken { token: token.into() }
+}
+
+fn wrong(problem: &str) -> Error {
+    Error::Unsuitable(format!("the App's private key {problem}"))
+}
+
+/// Says for ten minutes that we are the App of this client id. A minute back, for clocks that are off.
+fn assertion(client_id: &str, key: &EncodingKey, now: Instant) -> Result<String, Error> {
+    let now = now.timestamp();
+    let claims = json!({ "iat": now - 60, "exp": now + 540, "iss": client_id });
+    jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, key).map_err(|error| wrong(&error.to_string()))
+}
+
+/// The number of the App that is signed in with its client id.
+async fn number_of(octocrab: &Octocrab, client_id: &str) -> Result<u64, Error> {
+    let app = client::get(octocrab, "/app").await?;
+    app["id"].as_u64().ok_or_else(|| Error::Unsuitable(format!("GitHub knows no number of the App `{client_id}`")))
 }

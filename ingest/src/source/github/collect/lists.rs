@@ -8,6 +8,7 @@ use dorado_lake::{Delivery, Instant};
 use serde_json::{Value, json};
 
 use super::super::options::{DeploymentKind, Options};
+use super::client::Listed;
 use super::note::Seen;
 use super::{PER_PAGE, Reader, instant};
 use crate::http::Error as HttpError;
@@ -30,10 +31,17 @@ pub(super) enum List {
 
 /// A page that was read, to be looked at once more after the next one.
 pub(super) struct Before {
+    repository: String,
     path: String,
     page: usize,
     etag: String,
     ids: HashSet<String>,
+}
+
+impl Before {
+    fn is_of(&self, repository: &str, path: &str) -> bool {
+        self.repository == repository && self.path == path
+    }
 }
 
 impl List {
@@ -171,28 +179,24 @@ impl Reader<'_> {
             }
             List::Deployments | List::Releases => {}
         }
-        let http = self.access.http(repository).await?;
-        let path = self.access.of(repository, &list.path());
-        let answer = http.get(&path, &query).await?;
-        let mut rows = rows_of(answer.json()?);
+        let path = list.path();
+        let read = self.access.page(repository, &path, &query, None).await?;
+        let Some(Listed { mut rows, next, is_linked, etag }) = read else { return Ok((Vec::new(), true)) };
         // Without a link there is no telling a last page that happens to be full.
-        let is_full = match answer.header("link") {
-            Some(_) => answer.next_page().is_some(),
-            None => rows.len() >= PER_PAGE,
-        };
+        let is_full = if is_linked { next.is_some() } else { rows.len() >= PER_PAGE };
         // Where rows were deleted meanwhile, others slid from this page to the one before, which is read already.
-        if let Some(before) = self.before.take().filter(|before| before.path == path && before.page + 1 == page) {
+        if let Some(before) = self.before.take().filter(|before| before.is_of(repository, &path) && before.page + 1 == page) {
             let page_text = before.page.to_string();
             query[1].1 = &page_text;
-            if let Some(changed) = http.get_if_changed(&path, &query, Some(&before.etag)).await? {
-                let slid = rows_of(changed.json()?).into_iter().filter(|row| !before.ids.contains(&id_of(row)));
+            if let Some(changed) = self.access.page(repository, &path, &query, Some(&before.etag)).await? {
+                let slid = changed.rows.into_iter().filter(|row| !before.ids.contains(&id_of(row)));
                 let here: HashSet<String> = rows.iter().map(id_of).collect();
                 rows.extend(slid.filter(|row| !here.contains(&id_of(row))).collect::<Vec<_>>());
             }
         }
-        if let Some(etag) = answer.etag().filter(|_| is_full && !matches!(list, List::Commits)) {
+        if let Some(etag) = etag.filter(|_| is_full && !matches!(list, List::Commits)) {
             let ids = rows.iter().map(id_of).collect();
-            self.before = Some(Before { path, page, etag: etag.to_owned(), ids });
+            self.before = Some(Before { repository: repository.to_owned(), path, page, etag, ids });
         }
         let is_old = |row: &Value| row_clock(row, list).is_some_and(|at| at < floor);
         let is_last = !is_full || rows.iter().any(|row| is_old(row) && !matches!(list, List::Commits));
@@ -234,8 +238,8 @@ impl Reader<'_> {
         told.push(self.delivery("deployment", repository, &row, json!({ "action": "created", "deployment": row })));
         let per_page = PER_PAGE.to_string();
         let path = format!("deployments/{id}/statuses");
-        let statuses = match self.access.get(repository, &path, &[("per_page", &per_page)]).await {
-            Ok(answer) => rows_of(answer.json()?),
+        let statuses = match self.access.page(repository, &path, &[("per_page", &per_page)], None).await {
+            Ok(page) => page.map(|page| page.rows).unwrap_or_default(),
             // It was deleted after its list was read.
             Err(error) if error.is_gone() => Vec::new(),
             Err(error) => return Err(error.into()),
@@ -258,8 +262,7 @@ impl Reader<'_> {
         }
         if let Some(tag) = row["tag_name"].as_str().map(escaped) {
             match self.access.get(repository, &format!("commits/{tag}"), &[]).await {
-                Ok(answer) => {
-                    let commit: Value = answer.json()?;
+                Ok(commit) => {
                     if commit["sha"].is_string() {
                         row["target_commitish"] = commit["sha"].clone();
                     }
@@ -282,18 +285,6 @@ fn escaped(tag: &str) -> String {
 
 fn is_file(workflow: &str) -> bool {
     Path::new(workflow).extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
-}
-
-/// A list, or the one list in an object beside its length.
-fn rows_of(answer: Value) -> Vec<Value> {
-    match answer {
-        Value::Array(rows) => rows,
-        Value::Object(mut object) => match object.remove("workflow_runs") {
-            Some(Value::Array(rows)) => rows,
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    }
 }
 
 fn id_of(row: &Value) -> String {

@@ -4,6 +4,7 @@
 //! "REST API" and "GraphQL API".
 
 mod access;
+mod client;
 mod hooks;
 mod lists;
 mod note;
@@ -76,7 +77,7 @@ pub(super) fn pages<'a>(
 
 impl<'a> Reader<'a> {
     async fn new(source: &'a Github, http: &'a Http, cursor: Cursor) -> Result<Self, Error> {
-        let access = Access::new(source, http);
+        let access = Access::new(source, http).await?;
         let note: Note = cursor.read();
         let mut steps = VecDeque::new();
         let options = &source.options;
@@ -220,7 +221,7 @@ impl<'a> Reader<'a> {
 
 /// Makes a call of each kind that a run makes, and says in words what the token may not.
 pub(super) async fn test(source: &Github, http: &Http) -> Result<String, Error> {
-    let access = Access::new(source, http);
+    let access = Access::new(source, http).await?;
     let repositories = access.repositories(&source.options.repositories).await?;
     let Some(first) = repositories.first() else {
         let sentence = format!("no repository matches {}", source.options.repositories.join(", "));
@@ -246,8 +247,7 @@ pub(super) async fn test(source: &Github, http: &Http) -> Result<String, Error> 
             Err(error) => return Err(refused(list.what(), error).into()),
         }
     }
-    let budget = access.http(first).await?.budget();
-    let left = budget.and_then(|budget| Some(format!("; {} of {} calls left", budget.remaining?, budget.limit?)));
+    let left = access.budget().and_then(|budget| Some(format!("; {} of {} calls left", budget.remaining?, budget.limit?)));
     Ok(format!("{} to read, {first} can be{}", repositories.len(), left.unwrap_or_default()))
 }
 
