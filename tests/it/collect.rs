@@ -215,7 +215,8 @@ fn releases_and_runs_of_a_workflow_are_deployments_at_a_server_of_ones_own() {
     let mut world = World::new(40);
     world.release();
     (world.folder, world.page_size) = ("/api/v3", 3);
-    let deployments = "deployments = [{ releases = {} }, { workflow = { name = 'deploy.yml', environment = 'staging' } }]";
+    let deployments =
+        "deployments = [{ releases = {} }, { workflow = { name = 'deploy.yml', environment = 'staging' } }]";
     let options = format!("{}\napp_id = '123'\n{deployments}", private_key(folder.path()));
     let bench = Bench::with(world, "acme/*", &options);
     bench.collect();

@@ -168,9 +168,10 @@ impl Sent {
         if uri.authority().is_some() {
             return uri.to_string();
         }
-        let is_below = self.rest.is_empty() || path.strip_prefix('/').is_some_and(|path| {
-            path.strip_prefix(self.rest).is_some_and(|rest| rest.starts_with('/'))
-        });
+        let is_below = self.rest.is_empty()
+            || path
+                .strip_prefix('/')
+                .is_some_and(|path| path.strip_prefix(self.rest).is_some_and(|rest| rest.starts_with('/')));
         // A next page's path is whole already.
         if path == "/graphql" || is_below { path.to_owned() } else { format!("/{}{path}", self.rest) }
     }

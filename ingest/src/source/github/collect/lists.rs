@@ -185,7 +185,9 @@ impl Reader<'_> {
         // Without a link there is no telling a last page that happens to be full.
         let is_full = if is_linked { next.is_some() } else { rows.len() >= PER_PAGE };
         // Where rows were deleted meanwhile, others slid from this page to the one before, which is read already.
-        if let Some(before) = self.before.take().filter(|before| before.is_of(repository, &path) && before.page + 1 == page) {
+        if let Some(before) =
+            self.before.take().filter(|before| before.is_of(repository, &path) && before.page + 1 == page)
+        {
             let page_text = before.page.to_string();
             query[1].1 = &page_text;
             if let Some(changed) = self.access.page(repository, &path, &query, Some(&before.etag)).await? {

@@ -247,7 +247,8 @@ pub(super) async fn test(source: &Github, http: &Http) -> Result<String, Error> 
             Err(error) => return Err(refused(list.what(), error).into()),
         }
     }
-    let left = access.budget().and_then(|budget| Some(format!("; {} of {} calls left", budget.remaining?, budget.limit?)));
+    let left =
+        access.budget().and_then(|budget| Some(format!("; {} of {} calls left", budget.remaining?, budget.limit?)));
     Ok(format!("{} to read, {first} can be{}", repositories.len(), left.unwrap_or_default()))
 }
 
