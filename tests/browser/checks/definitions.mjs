@@ -37,7 +37,7 @@ export const checks = {
     await page.waitForFunction(() => location.search.includes('first_deployment=all'));
     await page.click('nav a:text-is("Overview")');
     await window.settled();
-    assert.match(await page.innerText('.filters'), /min n 100000/);
+    assert.match(await page.innerText('.filters'), /Fewest rows to be sure: 100000/);
     // A count of deployments is enough whatever it is.
     assert.ok((await window.cards()).slice(1).every((card) => /only \d|Not enough/.test(card.words)));
     await page.click('.filters button:has-text("Usual definitions")');

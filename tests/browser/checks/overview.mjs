@@ -73,11 +73,15 @@ export const checks = {
     await window.go();
     const data = await agree(window);
     assert.ok(data.every((total) => total.value !== null), 'the organisation has something to show on every card');
+    const sentence = await window.page.innerText('.sentence');
+    const n = data.filter(({ verdict }) => verdict === 'better' || verdict === 'worse').length;
+    assert.equal((sentence.match(/[↑↓]/g) ?? []).length, n, `as many changes as there are verdicts: ${sentence}`);
   }),
 
   'five trends have a column a bucket and a mark a value': check(async (window) => {
     await window.go();
     const { series } = await window.summary();
+    const whole = await window.page.evaluate(() => [...document.querySelectorAll('[data-trend="change-lead-time"] [data-at]')].filter((one) => !/part/.test(one.ariaLabel)).map((one) => one.dataset.at));
     for (const metric of METRICS) {
       const rows = series.filter((one) => one.metric === metric);
       const trend = window.page.locator(`[data-trend="${metric}"]`);
@@ -86,6 +90,8 @@ export const checks = {
       assert.equal(await trend.locator('.bar, .mark').count(), measured.length, `${metric}: marks`);
       const few = metric === 'deployment-frequency' ? 0 : measured.filter((one) => one.enough_data === false).length;
       assert.equal(await trend.locator('.hollow.mark').count(), few, `${metric}: hollow marks`);
+      const cut = measured.filter(({ time }) => !whole.includes(time.slice(0, 10))).length;
+      assert.equal(await trend.locator('.part').count() > 0, cut > 0, `${metric}: what is cut is told apart`);
     }
   }),
 

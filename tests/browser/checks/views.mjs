@@ -79,7 +79,7 @@ export const checks = {
     await window.go();
     await window.page.waitForSelector('[data-panel="lead-time-stages"]');
     const { data } = await window.said('stages', { bucket: 'all' });
-    const told = await window.page.$$eval('[data-panel="lead-time-stages"] .value', (all) => all.map((one) => one.textContent));
+    const told = await window.page.$$eval('[data-panel="lead-time-stages"] .stages .value', (all) => all.map((one) => one.textContent));
     assert.equal(told.length, 5);
     data.forEach((stage, i) => says(told[i], stage.value, stage.stage));
   }),

@@ -1,8 +1,8 @@
 // What changed against the period before, in words, and how sure that is. No direction without evidence.
 
 import type { Measured, Total } from './api';
-import { text, write } from './format';
-import type { Format } from './panels';
+import { headed, text, write } from './format';
+import type { CardPanel, Format } from './panels';
 
 export interface Change {
   tone: 'better' | 'worse' | 'none' | 'unknown';
@@ -17,6 +17,7 @@ export interface Change {
 /** Words for more and less of a metric. */
 const WORDS: Record<Format, [more: string, less: string]> = {
   frequency: ['more often', 'less often'],
+  weekly: ['more often', 'less often'],
   count: ['more', 'fewer'],
   duration: ['longer', 'shorter'],
   rate: ['higher', 'lower'],
@@ -39,6 +40,12 @@ export function change(total: Compared, field: string, format: Format): Change {
     text: `${size}${size && ' '}${rises ? more : less}`,
     was,
   };
+}
+
+/** What follows the text of a change: `than the 90 days before (5.0 days): clearly better`. */
+export function against({ tone, was }: Change, before: string): string {
+  const [than, sure] = tone === 'none' ? ['from', ''] : tone === 'unknown' ? ['in', ''] : ['than', `: clearly ${tone}`];
+  return `${than} ${before}${was && ` (${was})`}${sure}`;
 }
 
 /** How much, where both periods' values say the same as the verdict. */
@@ -66,19 +73,16 @@ function previous(total: Compared, field: string, format: Format): string {
   return text((then * shown) / now, format);
 }
 
-/** One sentence for the head of the page. */
-export function headline(totals: Total[], titles: (metric: string) => string): { tone: string; text: string }[] {
-  const named = (verdict: string) => totals.filter((total) => total.verdict === verdict).map((total) => titles(total.metric));
-  const [better, worse, same] = [named('better'), named('worse'), named('no_clear_change')];
-  const parts: { tone: string; text: string }[] = [];
-  if (better.length) parts.push({ tone: 'better', text: `${list(better)} better` });
-  if (worse.length) parts.push({ tone: 'worse', text: `${list(worse)} worse` });
-  if (same.length === totals.length) parts.push({ tone: 'none', text: 'no clear change in any of the five' });
-  else if (same.length) parts.push({ tone: 'none', text: `no clear change in ${list(same)}` });
-  return parts;
-}
+const NUMBERS = ['none', 'one', 'two', 'three', 'four', 'five'];
 
-function list(names: string[]): string {
-  const lower = names.map((name) => name.charAt(0).toLowerCase() + name.slice(1));
-  return lower.length < 2 ? (lower[0] ?? '') : `${lower.slice(0, -1).join(', ')} and ${lower.at(-1)}`;
+/** One sentence for the head of the page: what changed and by how much; what did not is only counted. */
+export function headline(totals: Total[], of: (metric: string) => CardPanel | undefined): { tone: string; text: string; sure: string }[] {
+  const parts = totals.flatMap((total) => {
+    const panel = of(total.metric);
+    const told = panel && change(total, ...headed(panel, total));
+    return told?.arrow ? [{ tone: told.tone as string, text: `${told.arrow} ${panel?.title.toLowerCase()} ${told.text}`, sure: `, clearly ${told.tone}` }] : [];
+  });
+  const n = totals.filter(({ verdict }) => verdict === 'no_clear_change').length;
+  if (n) parts.push({ tone: 'none', text: `no clear change in ${n === totals.length ? 'any of the five' : parts.length + n === totals.length ? `the other ${NUMBERS[n]}` : NUMBERS[n]}`, sure: '' });
+  return parts;
 }

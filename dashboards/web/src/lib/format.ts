@@ -1,6 +1,7 @@
 // How values are written: a number and a unit that a person would say. Unknown is a dash, never a zero.
 
-import type { Cell, Format } from './panels';
+import type { Measured } from './api';
+import type { CardPanel, Cell, Format } from './panels';
 
 const MINUTE = 60;
 const HOUR = 3600;
@@ -20,7 +21,13 @@ export function write(value: number, format: Format): Written {
   if (format === 'duration') return duration(value);
   if (format === 'rate') return { number: percent(value), unit: '%' };
   if (format === 'frequency') return frequency(value);
+  if (format === 'weekly') return { number: few(value), unit: 'days/week' };
   return { number: few(value), unit: '' };
+}
+
+/** The field of a row that a card shows, and how: some packs measure frequency in days of a week. */
+export function headed(panel: CardPanel, row?: Measured): [field: string, format: Format] {
+  return row?.unit === 'days_per_week' ? ['value', 'weekly'] : [panel.value, panel.format];
 }
 
 /** `2.3 days`; a dash for unknown. */
@@ -86,9 +93,48 @@ const REASONS: Record<string, string> = {
   cancelled: 'the deployment was cancelled',
 };
 
+const RULES: Record<string, string> = {
+  ancestry: 'history of commits',
+  explicit: 'named outright',
+  flagged: 'flagged by its source',
+  hotfix_followed: 'a hotfix followed',
+  incident_explicit: 'an incident names it',
+  incident_proximity: 'an incident soon after',
+  incident_remediated: 'what ended an incident names it',
+  incident_resolved: 'its incident was resolved',
+  older_revision: 'back to an older revision',
+  override: 'a person said so',
+  patch_release: 'a patch release followed',
+  proximity: 'opened soon after',
+  remediated: 'a later one repaired it',
+  reverted: 'a change of it was reverted',
+  time: 'time of merging',
+};
+
+/** How a link was found, in words. */
+export function rule(id: unknown): string {
+  return id ? (RULES[String(id)] ?? words(String(id))) : UNKNOWN;
+}
+
 /** Why a row is left out, in words. */
 export function reason(id: string | null | undefined): string {
   return id ? (REASONS[id] ?? words(id)) : 'no reason given';
+}
+
+const PARAMETERS: Record<string, string> = {
+  bots: 'Bots',
+  count_failed_attempts: 'Failed attempts',
+  first_deployment: 'First deployment',
+  min_n: 'Fewest rows to be sure',
+  recovery_start: 'Recovery starts at',
+  start: 'Lead time starts at',
+  unit: 'Lead time of',
+  window_hours: 'Incident window, hours',
+};
+
+/** What a parameter of a pack is called. */
+export function parameter(id: string): string {
+  return PARAMETERS[id] ?? words(id);
 }
 
 /** `incident_window_seconds` as `incident window seconds`. */
@@ -120,10 +166,12 @@ function few(value: number): string {
   return value.toFixed(1);
 }
 
-/** One decimal, and no more than is known: `12.4`, `0.3`, `100`. */
+/** One decimal: `12.4`, `0.3`, `100`. More where one would make none or all of what is nearly so: `99.99`. */
 function percent(share: number): string {
   const value = share * 100;
-  return value === 0 || value === 100 ? String(value) : value.toFixed(1);
+  if (value === 0 || value === 100) return String(value);
+  const digits = [1, 2, 3].find((digits) => !/^(0|100)\.0/.test(value.toFixed(digits)));
+  return value.toFixed(digits ?? 4);
 }
 
 function join({ number, unit }: Written): string {

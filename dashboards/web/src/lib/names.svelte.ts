@@ -1,21 +1,24 @@
-// The names to filter by. Teams and services are asked for when their list is first opened.
+// The names to filter by. Teams and services are asked for when their list is opened.
 
 import { all, Problem, type Service, type Team } from './api';
 
 /** More names than this cannot be chosen by searching either. */
 const MOST = 20_000;
 
+/** A list that is opened again sooner shows what it showed. */
+const FRESH_MS = 30_000;
+
 class Names {
   teams = $state.raw<Team[]>([]);
   services = $state.raw<Service[]>([]);
   loading = $state.raw(false);
   problem = $state.raw('');
-  #asked = false;
+  #asked = 0;
 
   async load(): Promise<void> {
-    if (this.#asked) return;
-    this.#asked = true;
-    this.loading = true;
+    if (Date.now() - this.#asked < FRESH_MS) return;
+    this.#asked = Date.now();
+    this.loading = this.services.length === 0;
     const { signal } = new AbortController();
     try {
       [this.teams, this.services] = await Promise.all([
@@ -24,7 +27,7 @@ class Names {
       ]);
       this.problem = '';
     } catch (cause) {
-      this.#asked = false;
+      this.#asked = 0;
       this.problem = cause instanceof Problem ? cause.message : String(cause);
     }
     this.loading = false;
@@ -46,5 +49,5 @@ class Names {
   }
 }
 
-/** The page asks for them once. */
+/** All views share them. */
 export const names = new Names();

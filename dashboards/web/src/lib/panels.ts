@@ -2,7 +2,7 @@
 
 import data from '../../../panels.json';
 
-export type Format = 'count' | 'frequency' | 'duration' | 'rate';
+export type Format = 'count' | 'frequency' | 'weekly' | 'duration' | 'rate';
 export type Cell = 'text' | 'link' | 'instant' | 'duration' | 'yes-no' | 'rule';
 
 export interface CardPanel {

@@ -14,7 +14,8 @@ export interface Cells<R> {
   tone?: (row: R) => string;
   /** An address outside of the page. */
   link?: (row: R) => string | undefined;
-  open?: (row: R) => void;
+  /** What a click on it does; nothing where there is nothing to open. */
+  open?: (row: R) => (() => void) | null;
 }
 
 export interface Order {
