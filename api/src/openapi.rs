@@ -17,7 +17,8 @@ use crate::routes::compatibility::ROOTS;
 #[openapi(
     info(title = "Dorado", description = "DORA metrics that can be taken apart: deployments, changes and incidents in; \
         five explained numbers out. Times are seconds, rates go from 0 to 1, unknown is null. Every error is \
-        `application/problem+json` that names the parameter, the value and what would have been right. Answers carry \
+        `application/problem+json` that names the parameter, the value and what would have been right. Who asks from another machine \
+        needs a token. Answers carry \
         an `ETag`; rows also come as `text/csv` and `application/x-ndjson`."),
     tags(
         (name = "Metrics", description = "The five metrics, over time and taken apart"),
@@ -49,6 +50,7 @@ pub fn openapi() -> Value {
                 add_doors(operation, path);
                 add_formats(operation);
                 add_known_values(operation, path);
+                add_examples(operation);
             }
         }
     }
@@ -95,12 +97,12 @@ fn add_problems(operation: &mut Value, path: &str, method: &str) {
     }
 }
 
-/// Who is let in: what is not open needs a token, which this machine itself may do without.
+/// Who is let in: what is not open needs a token.
 fn add_doors(operation: &mut Value, path: &str) {
     if OPEN.contains(&path) || ROOTS.iter().any(|root| path.starts_with(root)) {
         return;
     }
-    operation["security"] = json!([{"token": []}, {"session": []}, {}]);
+    operation["security"] = json!([{"token": []}, {"session": []}]);
     for (status, description) in [("401", "No token, or not a valid one"), ("403", "The token does not allow this")] {
         let problem = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
         let response = json!({"description": description, "content": problem});
@@ -136,6 +138,23 @@ fn add_known_values(operation: &mut Value, path: &str) {
             _ => continue,
         };
         parameter["schema"]["enum"] = json!(known);
+    }
+}
+
+/// Examples of the names that many operations take.
+fn add_examples(operation: &mut Value) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten().filter(|parameter| parameter.get("example").is_none()) {
+        let example = match parameter["name"].as_str() {
+            Some("service") => "checkout",
+            Some("team") => "payments",
+            Some("repository") => "acme/shop",
+            Some("environment") => "production",
+            Some("tz") => "Europe/Berlin",
+            _ => continue,
+        };
+        let is_list = parameter["schema"]["type"] == "array";
+        parameter["example"] = if is_list { json!([example]) } else { json!(example) };
     }
 }
 

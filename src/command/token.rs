@@ -6,13 +6,13 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use dorado_lake::{NewToken, Register, Scope, Token};
+use tracing::warn;
 
 use super::open;
 use super::output::deliver;
 use super::table::{Side, Table};
 use crate::cli::{DataArgs, TokenCommand};
 use crate::config::Config;
-use crate::telemetry::complain;
 
 /// Who the audit log says it was.
 const ACTOR: &str = "cli";
@@ -74,7 +74,7 @@ fn warn_of_unknown_teams(scopes: &[Scope], config: &Config) {
             && !config.teams.iter().any(|known| known.name == *team)
             && !config.services.iter().any(|service| service.team.as_ref() == Some(team))
         {
-            complain(&anyhow::anyhow!("the configuration names no team `{team}`; the token is made all the same"));
+            warn!("the configuration names no team `{team}`; the token is made all the same");
         }
     }
 }

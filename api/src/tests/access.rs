@@ -181,7 +181,7 @@ fn every_route_is_in_the_table() {
     }
     for route in OPEN {
         let is_for_all = TABLE.iter().any(|row| row.1 == route && row.2 == For::All);
-        assert!(is_for_all || OWN_DOOR.iter().any(|(_, own)| *own == route) || route == "/webhooks", "{route} is open");
+        assert!(is_for_all || OWN_DOOR.iter().any(|(_, own)| *own == route), "{route} is open");
     }
 }
 
@@ -262,6 +262,28 @@ async fn a_token_that_is_wrong_in_any_way_lets_nobody_in_not_even_from_here() {
 fn basic(user: &str, password: &str) -> String {
     use base64::Engine as _;
     format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("{user}:{password}")))
+}
+
+#[tokio::test]
+async fn a_token_for_a_source_stands_in_for_its_signature() {
+    let bench = Bench::new().await;
+    let send = async |scopes: &[&str], address: &str| {
+        let (_, key) = bench.token(scopes);
+        let headers = [JSON, ("authorization", &bearer(&key)), ("x-github-event", "ping")];
+        bench.send_from_afar("POST", address, &headers, "{}").await
+    };
+    let address = "/webhooks/github";
+    for scopes in [&["ingest:github"][..], &["ingest"], &["admin"], &["read", "ingest:github"]] {
+        assert_eq!(send(scopes, address).await.status, 202, "{scopes:?}");
+    }
+    for scopes in [&["ingest:events"][..], &["read"], &["read:github"], &["ingest:other"]] {
+        assert_eq!(
+            send(scopes, address).await.problem(401)["type"],
+            "urn:dorado:problem:unauthenticated",
+            "{scopes:?}"
+        );
+    }
+    send(&["ingest"], "/webhooks/events").await.problem(401);
 }
 
 #[tokio::test]

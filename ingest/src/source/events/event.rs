@@ -249,6 +249,7 @@ pub(crate) struct Override {
     /// Who decided.
     pub(super) author: Name,
     /// Why, in a sentence.
+    #[schemars(regex(pattern = r"\S"))]
     pub(super) reason: String,
     /// When it was decided: RFC 3339 with an offset.
     pub(super) decided_at: When,

@@ -42,6 +42,9 @@ fn of_type(kind: EventType, generator: &mut SchemaGenerator) -> Value {
     let mut schema = Value::from(schema);
     schema["title"] = json!(kind.name());
     require(&mut schema, "type");
+    if kind == EventType::Override {
+        schema["anyOf"] = json!(VERDICTS.map(|(verdicts, about)| needing(verdicts, about)));
+    }
     let Some(properties) = schema["properties"].as_object_mut() else {
         return schema;
     };
@@ -58,6 +61,20 @@ fn of_type(kind: EventType, generator: &mut SchemaGenerator) -> Value {
         }
     }
     schema
+}
+
+/// What an override is about, by its verdict; its rules have the same.
+const VERDICTS: [(&[&str], &[&str]); 4] = [
+    (&["failed", "not_failed"], &["deployment"]),
+    (&["caused_by"], &["deployment", "incident"]),
+    (&["not_caused"], &["incident"]),
+    (&["withdrawn"], &[]),
+];
+
+fn needing(verdicts: &[&str], about: &[&str]) -> Value {
+    let mut properties = Map::from_iter([("verdict".to_owned(), json!({"enum": verdicts}))]);
+    properties.extend(about.iter().map(|field| ((*field).to_owned(), json!({"type": ["string", "integer"]}))));
+    json!({"properties": properties, "required": about})
 }
 
 fn require(schema: &mut Value, field: &str) {
