@@ -23,3 +23,4 @@ mod server;
 mod subject;
 mod tables;
 mod tidy;
+mod tls;

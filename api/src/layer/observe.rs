@@ -9,7 +9,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use dorado_lake::redacted;
 use futures::FutureExt;
-use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::header::{
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
@@ -42,6 +44,10 @@ pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next
         tracing::debug!(request_id, %method, path, status = status.as_u16(), elapsed_ms, "request answered");
     }
     secure(response.headers_mut());
+    if api.access().tls.is_some() {
+        // Without the names below ours: who runs those is not asked.
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     response.headers_mut().insert(X_REQUEST_ID, id);
     response
 }
