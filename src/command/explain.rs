@@ -58,9 +58,10 @@ fn write(metric: &Metric, question: &Question, answer: &Answer, notes: &[String]
 fn value(metric: &Metric, question: &Question, answer: &Answer, ink: Ink) -> Vec<String> {
     let meta = &answer.meta;
     let number = |key: &str| meta.get(key).and_then(Value::as_f64);
-    let say = |value: f64| match metric.unit {
+    let say = |value: f64| match metric.unit_under(&question.pack) {
         "seconds" => words::duration(value),
         "ratio" => words::percent(value),
+        "days_per_week" => words::days_a_week(value),
         _ => words::counted(value as i64, "deployment"),
     };
     let local = |at: DateTime<Utc>| at.with_timezone(&question.tz).format("%Y-%m-%d %H:%M").to_string();

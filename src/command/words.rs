@@ -43,6 +43,11 @@ pub(crate) fn frequency(per_day: f64) -> String {
     format!("{} a year", one_decimal(per_day * 365.25))
 }
 
+/// Days with a deployment in a week, as `3.5 days a week`.
+pub(crate) fn days_a_week(days: f64) -> String {
+    format!("{} day{} a week", one_decimal(days), if one_decimal(days) == "1" { "" } else { "s" })
+}
+
 /// A whole number with its thousands set apart.
 pub(crate) fn count(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();
@@ -138,6 +143,7 @@ mod tests {
         assert_eq!(frequency(1.5 * 12.0 / 365.25), "1.5 a month");
         assert_eq!(frequency(2.0 / 365.25), "2 a year");
         assert_eq!(frequency(0.0), "0 a year");
+        assert_eq!([0.0, 1.0, 3.5].map(days_a_week), ["0 days a week", "1 day a week", "3.5 days a week"]);
     }
 
     #[test]

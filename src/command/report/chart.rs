@@ -56,7 +56,7 @@ pub(super) fn draw(figure: &Figure, labels: &[String]) -> String {
         );
     }
     svg.push_str(&match figure.unit {
-        Unit::Deployments => bars(figure, labels, &plot),
+        Unit::Deployments | Unit::DaysPerWeek => bars(figure, labels, &plot),
         Unit::Seconds | Unit::Ratio => line(figure, labels, &plot),
     });
     svg.push_str("</svg>");
@@ -168,6 +168,7 @@ fn ticks(highest: f64, unit: Unit) -> Vec<f64> {
         ]
         .concat(),
         Unit::Ratio => vec![0.01, 0.02, 0.05, 0.1, 0.25],
+        Unit::DaysPerWeek => vec![1.0, 2.0],
         Unit::Deployments => (0..9).flat_map(|e| [1.0, 2.0, 5.0].map(|m| m * 10_f64.powi(e))).collect(),
     };
     let fits = |step: &&f64| highest <= **step * 4.0;

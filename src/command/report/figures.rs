@@ -1,7 +1,7 @@
 //! From an answer to what a report says of it, in words. Knows no format.
 
 use chrono::{Datelike as _, Months, NaiveDate, TimeDelta};
-use dorado_query::{Answer, BucketSize, METRICS, Metric, Question, Row};
+use dorado_query::{Answer, BucketSize, METRICS, Metric, Pack, Question, Row};
 use serde_json::Value;
 
 use super::Excluded;
@@ -70,6 +70,8 @@ pub(super) struct Point {
 pub(super) enum Unit {
     /// A number of deployments.
     Deployments,
+    /// Days with a deployment in a week, by a pack that counts those.
+    DaysPerWeek,
     /// A time.
     Seconds,
     /// A share.
@@ -88,10 +90,11 @@ pub(super) enum Change {
 }
 
 impl Unit {
-    fn of(metric: &Metric) -> Self {
-        match metric.unit {
+    fn of(metric: &Metric, pack: &Pack) -> Self {
+        match metric.unit_under(pack) {
             "seconds" => Self::Seconds,
             "ratio" => Self::Ratio,
+            "days_per_week" => Self::DaysPerWeek,
             _ => Self::Deployments,
         }
     }
@@ -100,6 +103,7 @@ impl Unit {
     pub(super) fn say(self, value: f64) -> String {
         match self {
             Self::Deployments => words::count(value.round() as i64),
+            Self::DaysPerWeek => words::days_a_week(value),
             Self::Seconds => words::duration(value),
             Self::Ratio => words::percent(value),
         }
@@ -134,7 +138,7 @@ impl Report {
 impl Figure {
     fn new(metric: &'static Metric, question: &Question, answer: &Answer, series: &[Row]) -> Option<Self> {
         let row = answer.data.iter().find(|row| text(row, "metric") == Some(metric.id))?;
-        let unit = Unit::of(metric);
+        let unit = Unit::of(metric, &question.pack);
         let points = series.iter().filter(|row| text(row, "metric") == Some(metric.id));
         let (change, verdict) = change(row, unit, question);
         Some(Self {
@@ -172,7 +176,7 @@ fn basis(row: &Row, unit: Unit) -> String {
     let n = number(row, "n").unwrap_or(0.0) as i64;
     let few = number(row, "value").filter(|_| !flag(row, "enough_data"));
     let mut said = vec![match (unit, text(row, "metric")) {
-        (Unit::Deployments, _) => words::counted(n, "deployment"),
+        (Unit::Deployments | Unit::DaysPerWeek, _) => words::counted(n, "deployment"),
         (Unit::Ratio, _) => {
             let k = number(row, "numerator").unwrap_or(0.0) as i64;
             format!("{} of {}", words::count(k), words::counted(n, "deployment"))
@@ -221,7 +225,7 @@ fn change(row: &Row, unit: Unit, question: &Question) -> (String, Change) {
         format!("{amount} {}, clear; was {was}", if shift > 0.0 { more } else { less })
     };
     let said = match unit {
-        Unit::Deployments => far("more often", "less often", words::percent(shift.abs())),
+        Unit::Deployments | Unit::DaysPerWeek => far("more often", "less often", words::percent(shift.abs())),
         Unit::Ratio => far("higher", "lower", words::percent(shift.abs()).replace('%', "points")),
         Unit::Seconds if before > 0.0 => far("longer", "shorter", words::percent(shift.abs() / before)),
         Unit::Seconds => far("longer", "shorter", words::duration(shift.abs())),
@@ -337,10 +341,15 @@ pub(super) mod tests {
     use super::*;
 
     fn question() -> Question {
+        question_of("dora-2025")
+    }
+
+    fn question_of(pack: &str) -> Question {
         let asked = Asked {
             from: Some("2026-01-01".into()),
             to: Some("2026-01-31".into()),
             bucket: Some("week".into()),
+            pack: Some(pack.into()),
             ..Asked::default()
         };
         Question::new(&asked, dorado_query::Audience::Everybody, chrono::Utc::now()).unwrap()
@@ -392,6 +401,22 @@ pub(super) mod tests {
         assert_eq!(recovery.change, "nothing before to compare with");
         assert!(report.missing.contains(&"2 changes not shipped yet".to_owned()));
         assert!(report.missing.contains(&"No team is known by the name <ghosts>".to_owned()));
+    }
+
+    #[test]
+    fn days_a_week_are_told_as_such_now_and_before() {
+        let frequency = json!({
+            "metric": "deployment-frequency", "value": 3.5, "n": 60, "enough_data": true, "per_day": 2.0,
+            "previous_value": 2.0, "previous_n": 30, "shift": 1.0, "verdict": "better",
+        });
+        let answer = Answer { data: vec![row(&frequency)], series: None, differences: None, meta: row(&json!({})) };
+        let figure = |pack: &str| {
+            Report::new("", &question_of(pack), &answer, &Vec::new(), &[]).figures.pop().unwrap()
+        };
+        let days = figure("devlake");
+        assert_eq!(days.value, "3.5 days a week");
+        assert_eq!(days.change, "100 % more often, clear; was 2 days a week");
+        assert_eq!(figure("dora-2025").value, "2 a day", "other packs count deployments");
     }
 
     #[test]
