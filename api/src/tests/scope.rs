@@ -157,6 +157,34 @@ async fn files_and_checks_of_a_team_tell_nothing_of_others_and_facts_are_for_who
 }
 
 #[tokio::test]
+async fn an_incident_of_ours_that_theirs_caused_does_not_name_their_deployment() {
+    let bench = bench().await;
+    let incident = r#"{"type": "incident", "id": "our-other", "service": "checkout", "caused_by": "their-deployment",
+        "opened_at": "2026-10-20T11:30:00Z", "resolved_at": "2026-10-20T12:00:00Z"}"#;
+    assert_eq!(bench.post("/api/v1/events", &[JSON], incident).await.status, 202);
+    bench.settle().await;
+    let (_, ours) = bench.token(&["read:commerce"]);
+    let (_, all) = bench.token(&["read"]);
+    for address in [
+        "/api/v1/incidents?service=checkout",
+        "/api/v1/export/causes?format=ndjson&service=checkout",
+        "/api/v1/metrics/change-fail-rate/explain?pack=gitlab&service=checkout",
+        "/api/v1/metrics/failed-deployment-recovery-time/explain?pack=gitlab&service=checkout",
+    ] {
+        let whole = bench.get_as(&all, address).await.text();
+        assert!(whole.contains("our-other") && whole.contains("their-deployment"), "{address}: {whole}");
+        let narrow = bench.get_as(&ours, address).await;
+        assert!(narrow.text().contains("our-other"), "{address}: {}", narrow.text());
+        assert!(narrow.text().contains("our-deployment"), "{address}: our own keep their names: {}", narrow.text());
+        assert_tells_nothing_of_theirs(address, &narrow);
+    }
+    // That something caused it is told: it is why it is no failure of ours.
+    let rows = bench.get_as(&ours, "/api/v1/incidents?service=checkout").await.json()["data"].clone();
+    let row = rows.as_array().into_iter().flatten().find(|row| row["incident"] == "our-other").cloned();
+    assert_eq!(row.map(|row| (row["deployment"].clone(), row["rule"].clone())), Some((Value::Null, "explicit".into())));
+}
+
+#[tokio::test]
 async fn directories_are_those_of_the_team() {
     let bench = bench().await;
     let (_, ours) = bench.token(&["read:payments"]);

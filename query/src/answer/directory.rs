@@ -89,6 +89,11 @@ impl Directory {
         })
     }
 
+    /// Whether its audience may read everything.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.only.is_none()
+    }
+
     fn read_teams(&mut self, catalog: &Catalog) {
         for entry in &catalog.teams {
             self.teams.insert(entry.name.clone(), entry.parent.clone());

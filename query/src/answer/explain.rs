@@ -32,6 +32,10 @@ pub(crate) async fn rows(over: &Over<'_>, metric: &Metric, page: &Page) -> Resul
     let Some(frame) = behind(over, table).await? else {
         return Ok(Rows { rows: Vec::new(), next_cursor: None });
     };
+    let frame = match table {
+        relation::INCIDENTS | relation::RECOVERIES => relation::named_to(over, frame)?,
+        _ => frame,
+    };
     let ranked = ranked(frame, metric, table)?;
     let (at, id) = match table {
         "shipments" => ("known_at", "change"),

@@ -10,6 +10,7 @@ use super::directory::{Columns, Directory};
 use super::explain::{Rows, change_rows, next_cursor, one_page, outcome_row, time};
 use super::frame::{Over, asked_rows};
 use super::page::{Place, bad_cursor, decode, encode};
+use super::relation::named_to;
 use crate::attribution::history;
 use crate::catalog::Catalog;
 use crate::engine::{Error, List, Page, Row};
@@ -184,7 +185,11 @@ async fn changes(over: &Over<'_>, page: &Page) -> Result<Rows, Error> {
 async fn incidents(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<Rows, Error> {
     let question = over.question;
     let mut causes: HashMap<(String, String), Vec<Row>> = HashMap::new();
-    for batch in over.tables.rows("causes", None).await? {
+    let found = match over.tables.table("causes")? {
+        Some(rows) => named_to(over, rows)?.collect().await?,
+        None => Vec::new(),
+    };
+    for batch in found {
         let columns = Columns(&batch);
         for i in 0..batch.num_rows() {
             let key = (columns.text("source", i).unwrap_or_default(), columns.text("incident", i).unwrap_or_default());

@@ -3,7 +3,7 @@
 
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::JoinType;
-use datafusion::prelude::{Expr, col, lit};
+use datafusion::prelude::{Expr, col, lit, when};
 use dorado_lake::Instant;
 
 use super::frame::{Over, asked_rows, in_period};
@@ -109,6 +109,23 @@ pub(crate) async fn causes(over: &Over<'_>) -> Result<Option<DataFrame>, Error> 
         seen = seen.with_column(column, expr)?.drop_columns(&[format!("seen_{column}").as_str()])?;
     }
     Ok(Some(seen))
+}
+
+/// Incidents as an audience may read them: a deployment of a service that it may not know has no name.
+pub(crate) fn named_to(over: &Over<'_>, incidents: DataFrame) -> Result<DataFrame, Error> {
+    if over.directory.is_whole() {
+        return Ok(incidents);
+    }
+    let Some(outcomes) = over.tables.table("outcomes")? else { return Ok(incidents) };
+    let known = outcomes.filter(among("service", over.directory.services.keys()))?;
+    let known = known.select(vec![col("source").alias("known_source"), col("deployment").alias("known_deployment")])?;
+    let (blamed, keys) = (["deployment_source", "deployment"], ["known_source", "known_deployment"]);
+    let mut named = incidents.join(known.distinct()?, JoinType::Left, &blamed, &keys, None)?;
+    for column in ["deployment", "deployment_source"] {
+        let name = when(col("known_deployment").is_not_null(), col(column)).end()?;
+        named = named.with_column(column, name)?;
+    }
+    Ok(named.drop_columns(&keys)?)
 }
 
 fn selected(causes: DataFrame, over: &Over<'_>) -> Result<DataFrame, Error> {

@@ -10,7 +10,8 @@ use datafusion::prelude::{Expr, coalesce, col, lit};
 use dorado_lake::Instant;
 
 use crate::answer::directory::{Directory, Selection};
-use crate::answer::frame::{asked_rows, instant_literal};
+use crate::answer::frame::{Over, asked_rows, instant_literal};
+use crate::answer::relation::named_to;
 use crate::catalog::Catalog;
 use crate::engine::{Engine, Error};
 use crate::question::{BadParameter, Filter, Question};
@@ -30,7 +31,11 @@ impl Engine {
         let directory = self.directory_for(&tables, question.audience()).await?;
         let selection = directory.select(&question.filter, self.catalog())?;
         let period = (question.from, question.to);
-        let rows = asked_rows(&tables, table, &selection, period)?.ok_or_else(|| missing(table))?;
+        let mut rows = asked_rows(&tables, table, &selection, period)?.ok_or_else(|| missing(table))?;
+        if table == "causes" {
+            let over = Over { tables: &tables, directory: &directory, selection: &selection, question };
+            rows = named_to(&over, rows)?;
+        }
         refuse_what_is_not_there(&rows, table, &question.filter)?;
         Ok(rows.drop_columns(&[MONTH])?.execute_stream().await?)
     }
