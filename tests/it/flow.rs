@@ -160,3 +160,21 @@ fn services_that_got_slower_are_found_the_worst_first() {
     let one = server.json(&format!("/api/v1/regressions?limit=1&{april}"));
     assert_eq!(one["data"].as_array().unwrap().len(), 1, "{one}");
 }
+
+#[test]
+fn a_repository_in_which_services_live_is_no_service_whatever_came_first() {
+    let change = |id: &str, at: &str| json!({"type": "change", "id": id, "repository": "acme/shop", "committed_at": at});
+    let (server, _folder) = serve(&[change("c1", "2026-05-01T08:00:00Z"), change("c2", "2026-05-02T08:00:00Z")]);
+    let named = || {
+        let rows = server.rows(&format!("/api/v1/metrics/change-lead-time?group_by=service&bucket=all&{MAY}"));
+        rows.iter().map(|row| row["service"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(named(), ["shop"], "of a repository that is all that is known");
+    let deployment = |id: &str, at: &str| {
+        json!({"type": "deployment", "id": id, "service": "api", "repository": "acme/shop", "environment": "production",
+            "status": "success", "finished_at": at})
+    };
+    server.tell(&json!([deployment("d1", "2026-05-01T09:00:00Z"), deployment("d2", "2026-05-03T09:00:00Z")]));
+    server.wait_until_settled();
+    assert_eq!(named(), ["api"], "its changes are those of the service that lives there");
+}

@@ -354,6 +354,10 @@ fn packages_of_a_monorepo_ship_what_touches_their_paths() {
         service("api", &["services/api"], "api-v*"),
         service("web", &["services/web", "libs/ui"], "web-v*"),
     ]);
+    let server = Serving::start(&bench.data());
+    let grouped = server.json(&format!("/api/v1/metrics/change-lead-time?{PERIOD}&group_by=service&bucket=all"));
+    let named: Vec<&str> = grouped["data"].as_array().unwrap().iter().map(|row| row["service"].as_str().unwrap()).collect();
+    assert_eq!(named, ["api", "web"], "the repository `shop` is none of its services");
 }
 
 #[test]

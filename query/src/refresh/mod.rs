@@ -366,8 +366,14 @@ impl<'a> Places<'a> {
                 (None, None) => {}
             }
         }
+        let inhabited: BTreeSet<&String> = facts.repositories.values().flatten().collect();
         for repository in places.by_repository.keys() {
             for service in catalog.services_of_repository(repository) {
+                // Where services of other names live, the repository's own name is none.
+                let is_service = facts.repositories.contains_key(&service);
+                if inhabited.contains(&(*repository).to_owned()) && !is_service {
+                    continue;
+                }
                 places.default_repositories.entry(service).or_default().insert((*repository).to_owned());
             }
         }

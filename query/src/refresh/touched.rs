@@ -25,16 +25,21 @@ pub(super) async fn services(
     let newer = || col("arrival").gt(lit(done));
     let mut touched = BTreeSet::new();
     let mut repositories = BTreeSet::new();
+    let mut inhabited = BTreeSet::new();
     for table in ["deployments", "changes", "pull_requests"] {
         for (service, repository) in pairs(tables, table, newer()).await? {
             match (service, repository) {
-                (Some(service), _) => drop(touched.insert(catalog.canonical(&service).to_owned())),
+                (Some(service), home) => {
+                    touched.insert(catalog.canonical(&service).to_owned());
+                    inhabited.extend(home.filter(|_| table == "deployments"));
+                }
                 (None, Some(repository)) => drop(repositories.insert(repository)),
                 (None, None) => {}
             }
         }
     }
     in_repositories(catalog, surroundings, &repositories, &mut touched);
+    touched.extend(no_services(tables, catalog, surroundings, &inhabited).await?);
     let incidents = tables.facts::<Incident>(Some(newer())).await?;
     let overrides = tables.facts::<Override>(Some(newer())).await?;
     let mut incident_ids: HashSet<String> = incidents.into_iter().map(|i| i.fact.id).collect();
@@ -158,6 +163,21 @@ fn in_repositories(
             touched.insert(service);
         }
     }
+}
+
+/// Names of repositories that had rows while nobody was known to live there, and are no services now.
+async fn no_services(
+    tables: &Tables,
+    catalog: &Catalog,
+    surroundings: &Surroundings,
+    inhabited: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, Error> {
+    let services = surroundings.repositories(catalog);
+    let names = inhabited.iter().flat_map(|repository| catalog.services_of_repository(repository));
+    let names: BTreeSet<String> = names.filter(|name| !services.contains_key(name)).collect();
+    let Some(rows) = tables.table("shipments")?.filter(|_| !names.is_empty()) else { return Ok(BTreeSet::new()) };
+    let found = rows.filter(among("service", &names))?.select(vec![col("service")])?.distinct()?.collect().await?;
+    Ok(found.iter().flat_map(|batch| texts(batch, "service").into_iter().flatten().flatten()).map(String::from).collect())
 }
 
 /// An override that now says something else also touches what it said before.
