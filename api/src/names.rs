@@ -23,6 +23,9 @@ const AT_MOST: usize = 10_000;
 impl Names {
     pub(crate) const ALL: [Self; 4] = [Self::Teams, Self::Services, Self::Environments, Self::Repositories];
 
+    /// What each is called in addresses.
+    pub(crate) const PLURALS: [&str; 4] = ["teams", "services", "environments", "repositories"];
+
     /// The parameter that takes them.
     pub(crate) fn key(self) -> &'static str {
         match self {
@@ -35,11 +38,8 @@ impl Names {
 
     /// By the parameter's name, or the plural.
     pub(crate) fn of(text: &str) -> Option<Self> {
-        let plural = |names: Self| match names {
-            Self::Repositories => "repositories".to_owned(),
-            names => format!("{}s", names.key()),
-        };
-        Self::ALL.into_iter().find(|names| text == names.key() || text == plural(*names))
+        let called = Self::ALL.into_iter().zip(Self::PLURALS);
+        called.into_iter().find(|(names, plural)| text == names.key() || text == *plural).map(|(names, _)| names)
     }
 
     /// The same, or a problem that lists them.

@@ -1,25 +1,28 @@
 //! The description of the API, made from the routes themselves: what is served at `/openapi.json` and
 //! committed as `docs/openapi.json`.
 
-use dorado_ingest::events;
-use dorado_query::{METRICS, PACKS};
+mod examples;
+
+use dorado_ingest::{KINDS, events};
+use dorado_query::{Exported, FAILURES, METRICS, PACKS, industries};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use crate::access::HOST_COOKIE;
 use crate::layer::OPEN;
+use crate::names::Names;
 use crate::problem::Problem;
 use crate::router::routes;
 use crate::routes::compatibility::ROOTS;
+use crate::routes::overrides::{DECISION_FIELDS, REASON_AT_MOST, VERDICTS};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Dorado", description = "DORA metrics that can be taken apart: deployments, changes and incidents in; \
         five explained numbers out. Times are seconds, rates go from 0 to 1, unknown is null. Every error is \
-        `application/problem+json` that names the parameter, the value and what would have been right. Who asks from another machine \
-        needs a token. Answers carry \
-        an `ETag`; rows also come as `text/csv` and `application/x-ndjson`."),
+        `application/problem+json` that names the parameter, the value and what would have been right. Who asks from \
+        another machine needs a token. Answers carry an `ETag`; rows also come as `text/csv` and `application/x-ndjson`."),
     tags(
         (name = "Metrics", description = "The five metrics, over time and taken apart"),
         (name = "Flow", description = "How changes move towards users, and where they wait"),
@@ -50,7 +53,7 @@ pub fn openapi() -> Value {
                 add_doors(operation, path);
                 add_formats(operation);
                 add_known_values(operation, path);
-                add_examples(operation);
+                examples::add(operation);
             }
         }
     }
@@ -59,6 +62,8 @@ pub fn openapi() -> Value {
         "session": {"type": "apiKey", "in": "cookie", "name": HOST_COOKIE, "description": "The page's cookie"},
     });
     add_event(&mut api);
+    add_decision(&mut api);
+    allow_empty_bodies(&mut api);
     Value::Object(api)
 }
 
@@ -66,7 +71,7 @@ pub fn openapi() -> Value {
 fn add_problems(operation: &mut Value, path: &str, method: &str) {
     let has_parameters = operation["parameters"].as_array().is_some_and(|all| !all.is_empty());
     let mut statuses = vec![("500", "Dorado failed")];
-    if path.starts_with("/api/") || path.starts_with("/webhooks/") {
+    if ["/api/", "/webhooks", "/grafana"].iter().any(|root| path.starts_with(root)) {
         statuses.push(("400", "The request cannot be read"));
         statuses.push(("422", "A parameter makes no sense"));
         statuses.push(("503", "Too much at once, or the store does not answer; `Retry-After` says when to try again"));
@@ -130,6 +135,19 @@ fn add_known_values(operation: &mut Value, path: &str) {
     for parameter in parameters.into_iter().flatten() {
         let known: Vec<&str> = match parameter["name"].as_str() {
             Some("id") if path.starts_with("/api/v1/metrics/") => METRICS.iter().map(|metric| metric.id).collect(),
+            Some("name") if path.starts_with("/api/v1/export/") => Exported::names(),
+            Some("name") if path.starts_with("/api/v1/variables/") => Names::PLURALS.to_vec(),
+            Some("source") if path.starts_with("/webhooks") => KINDS.iter().map(|kind| kind.name).collect(),
+            Some("failure") => {
+                parameter["schema"]["items"]["enum"] = json!(FAILURES);
+                continue;
+            }
+            // Empty is none, as everywhere.
+            Some("industry") => {
+                let ids: Vec<&str> = industries().collect();
+                parameter["schema"]["pattern"] = json!(format!("^({})?$", ids.join("|")));
+                continue;
+            }
             // And those that the configuration adds.
             Some("pack" | "definition") => {
                 parameter["schema"]["examples"] = json!(PACKS.iter().map(|pack| &pack.id).collect::<Vec<_>>());
@@ -138,23 +156,6 @@ fn add_known_values(operation: &mut Value, path: &str) {
             _ => continue,
         };
         parameter["schema"]["enum"] = json!(known);
-    }
-}
-
-/// Examples of the names that many operations take.
-fn add_examples(operation: &mut Value) {
-    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
-    for parameter in parameters.into_iter().flatten().filter(|parameter| parameter.get("example").is_none()) {
-        let example = match parameter["name"].as_str() {
-            Some("service") => "checkout",
-            Some("team") => "payments",
-            Some("repository") => "acme/shop",
-            Some("environment") => "production",
-            Some("tz") => "Europe/Berlin",
-            _ => continue,
-        };
-        let is_list = parameter["schema"]["type"] == "array";
-        parameter["example"] = if is_list { json!([example]) } else { json!(example) };
     }
 }
 
@@ -178,6 +179,45 @@ fn add_event(api: &mut Map<String, Value>) {
     let event = json!({"$ref": "#/components/schemas/Event"});
     let body = &mut api["paths"]["/api/v1/events"]["post"]["requestBody"]["content"]["application/json"];
     body["schema"] = json!({"oneOf": [event, {"type": "array", "items": event}]});
+}
+
+/// What may be decided is an event too, without what is known when it is posted.
+fn add_decision(api: &mut Map<String, Value>) {
+    let document = &mut api["components"]["schemas"];
+    let events = document["Event"]["oneOf"].as_array();
+    let decided = events.into_iter().flatten().find(|event| event["title"] == "override");
+    let Some(mut decision) = decided.cloned() else { return };
+    let properties = decision["properties"].as_object_mut().into_iter().flat_map(std::mem::take);
+    let mut properties: Map<String, Value> =
+        properties.filter(|(name, _)| DECISION_FIELDS.contains(&name.as_str())).collect();
+    properties.insert("verdict".to_owned(), json!({"type": "string", "enum": VERDICTS, "description": "The verdict."}));
+    properties["reason"]["maxLength"] = json!(REASON_AT_MOST);
+    decision["properties"] = Value::Object(properties);
+    decision["required"] = json!(["verdict", "author", "reason"]);
+    decision["title"] = json!("decision");
+    if let Some(about) = decision["anyOf"].as_array_mut() {
+        about.retain(|about| about["properties"]["verdict"]["enum"] != json!(["withdrawn"]));
+    }
+    document["NewOverride"] = decision;
+}
+
+/// Dashboards leave out a body that would say nothing.
+fn allow_empty_bodies(api: &mut Map<String, Value>) {
+    let paths = api["paths"].as_object_mut().map(std::mem::take).unwrap_or_default();
+    let without_need = |(path, mut item): (String, Value)| {
+        if !path.starts_with("/grafana/") {
+            return (path, item);
+        }
+        let body = &mut item["post"]["requestBody"];
+        let schema = body["content"]["application/json"]["schema"]["$ref"].as_str().unwrap_or_default();
+        let name = schema.rsplit('/').next().unwrap_or_default();
+        if api["components"]["schemas"][name].get("required").is_none() {
+            body["required"] = json!(false);
+        }
+        (path, item)
+    };
+    let paths: Map<String, Value> = paths.into_iter().map(without_need).collect();
+    api["paths"] = Value::Object(paths);
 }
 
 /// With references to where definitions are in this document.

@@ -21,13 +21,14 @@ mod tables;
 pub use answer::deliveries::{Deliveries, DeliveryOutcome, SettledDelivery};
 pub use answer::overrides::{About, Decision, decision_row};
 pub use audience::Audience;
+pub use benchmark::quick_check::industries;
 pub use bucket::{BucketSize, Buckets, bucket_of};
 pub use catalog::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
 pub use engine::{Answer, Engine, Error, List, Page, Row};
 pub use export::{Chunks, ExportFormat, Exported, csv_cell};
 pub use gold::{CauseRule, Confidence, Exclusion, FailureRule, ShipRule};
 pub use metric::{Better, Kind, METRICS, Metric, STAGES, metric};
-pub use pack::{Adjustments, PACKS, Pack, PackEntry, packs_of, sentence};
+pub use pack::{Adjustments, FAILURES, PACKS, Pack, PackEntry, packs_of, sentence};
 pub use quantiles::{Distribution, distribution, distribution_of};
 pub use question::{
     ADJUSTABLE, Asked, BadParameter, Compare, Filter, GroupBy, Question, instant, metric_named, pack_named,

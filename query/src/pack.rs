@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use adjust::{Adjustments, PackEntry, packs_of};
+pub use adjust::{Adjustments, FAILURES, PackEntry, packs_of};
 pub(crate) use words::PARAMETERS;
 pub use words::sentence;
 

@@ -10,8 +10,8 @@ use crate::access::Admin;
 use crate::answer::Wanted;
 use crate::api::Api;
 use crate::extract::{Nothing, Query};
-use crate::problem::{Kind, Problem};
-use crate::routes::question::PageParams;
+use crate::problem::Problem;
+use crate::routes::question::{PageParams, number_of, numbered_cursor};
 
 /// A line of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,7 +48,7 @@ pub(crate) struct Audit {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditMeta {
     /// Where the next page begins; null on the last one.
-    #[schema(example = "11")]
+    #[schema(example = "0000000000000011")]
     next_cursor: Option<String>,
 }
 
@@ -70,23 +70,12 @@ pub(crate) async fn audit(
     wanted: Wanted,
 ) -> Result<Response, Problem> {
     let page = page.page()?;
-    let before = page.cursor.as_deref().map(place).transpose()?;
+    let before = page.cursor.as_deref().map(number_of).transpose()?;
     let register = api.access().register.clone();
     let mut entries = api.aside(move || Ok(register.entries(page.limit + 1, before)?)).await?;
     let more = entries.len() > page.limit;
     entries.truncate(page.limit);
-    let next = entries.last().filter(|_| more).map(|entry| format!("{:016x}", entry.id));
+    let next = entries.last().filter(|_| more).map(|entry| numbered_cursor(entry.id));
     let rows: Vec<AuditRow> = entries.into_iter().map(AuditRow::from).collect();
     wanted.page(&rows, next.as_deref())
-}
-
-/// A line's number, as the cursor of a page has it.
-fn place(cursor: &str) -> Result<i64, Problem> {
-    let number = if cursor.len() == 16 { i64::from_str_radix(cursor, 16).ok() } else { None };
-    number.ok_or_else(|| {
-        Problem::new(Kind::InvalidParameter, "the cursor is not one of this list")
-            .parameter("cursor")
-            .value(cursor)
-            .expected("the `next_cursor` of the page before, unchanged")
-    })
 }

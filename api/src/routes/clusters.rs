@@ -18,7 +18,7 @@ use crate::routes::question::Meta;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ClusterParams {
     /// Year of the report: 2019, 2021, 2023 or 2024. Default: 2024. The report of 2025 has no clusters.
-    #[param(example = "2024")]
+    #[param(pattern = "^(2019|2021|2023|2024)?$", example = "2024")]
     year: Option<String>,
 }
 
@@ -84,11 +84,7 @@ pub(crate) struct Clusters {
 ///
 /// Metric by metric. There is no overall level: metrics disagree, and the reports' levels overlap and leave gaps.
 #[utoipa::path(get, path = "/api/v1/clusters", tag = "Metrics", params(ClusterParams, PeriodParams), responses(
-    (status = 200, description = "One row a metric and level", body = Clusters, example = json!({
-        "data": [{"year": 2024, "metric": "change-lead-time", "title": "Change lead time", "unit": "seconds", "value": 93_600.0,
-            "n": 41, "enough_data": true, "level": "high", "published": "between one day and one week", "at_least": 86_400.0,
-            "at_most": 604_800.0, "is_point": false, "falls_in": true}],
-        "meta": {"year": 2024, "years": [2019, 2021, 2023, 2024], "n_services": 1, "notes": []}})),
+    (status = 200, description = "One row a metric and level", body = Clusters),
 ))]
 pub(crate) async fn clusters(
     reader: Reader,

@@ -14,7 +14,7 @@ use crate::answer::{Tag, Wanted};
 use crate::api::Api;
 use crate::extract::Query;
 use crate::problem::{Kind, Problem};
-use crate::routes::question::{PageParams, Rows};
+use crate::routes::question::{PageParams, Rows, number_of, numbered_cursor};
 use crate::taking::FactName;
 
 /// Facts of a delivery that are named at most.
@@ -80,15 +80,12 @@ pub(crate) async fn deliveries(
         let found = DeliveryOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == name);
         found.ok_or_else(|| wrong("outcome", name, "kept, ignored or rejected"))
     });
-    let before = page.cursor.map(|cursor| {
-        let right = "the `next_cursor` of the page before, unchanged";
-        cursor.parse().map_err(|_not_a_number| wrong("cursor", cursor, right))
-    });
+    let before = page.cursor.as_deref().map(number_of).transpose()?;
     // One more than a page tells whether there is another.
     let asked = Deliveries {
         source: asked.source,
         outcome: outcome.transpose()?,
-        before: before.transpose()?,
+        before,
         after: None,
         limit: page.limit + 1,
     };
@@ -98,7 +95,7 @@ pub(crate) async fn deliveries(
             let mut found = engine.deliveries(&asked).await?;
             let has_more = found.len() > page.limit;
             found.truncate(page.limit);
-            let next_cursor = found.last().filter(|_| has_more).map(|last| last.arrival.to_string());
+            let next_cursor = found.last().filter(|_| has_more).map(|last| numbered_cursor(last.arrival));
             let rows = found.iter().filter_map(|settled| json!(row(&reader, settled)).as_object().cloned());
             let meta = [("next_cursor".to_owned(), json!(next_cursor))].into_iter().collect();
             let answer = Answer { data: rows.collect(), series: None, differences: None, meta };

@@ -69,11 +69,7 @@ impl From<events::Rejected> for RejectedEvent {
 #[utoipa::path(post, path = "/api/v1/events", tag = "Deliveries",
     params(("Idempotency-Key" = Option<String>, Header, description = "Names this delivery, so that sending it again changes nothing", example = "build-4711")),
     request_body(description = "Events, as `/api/v1/events/schema` describes them", content(
-        (Object = "application/json", example = json!([
-            {"type": "deployment", "id": "d-17", "service": "checkout", "environment": "production",
-             "status": "success", "started_at": "2026-11-01T08:00:00Z", "finished_at": "2026-11-01T08:04:00Z",
-             "changes": [{"id": "9fceb02", "committed_at": "2026-10-31T15:20:00+01:00"}]},
-            {"type": "incident", "id": "i-3", "service": "checkout", "opened_at": "2026-11-01T09:00:00Z"}])),
+        (Object = "application/json"),
         (String = "application/x-ndjson"),
     )),
     responses(

@@ -66,10 +66,7 @@ pub(crate) struct BatchSizes {
 
 /// Changes a deployment, over time
 #[utoipa::path(get, path = "/api/v1/flow/batch-size", tag = "Flow", params(QuestionParams), responses(
-    (status = 200, description = "One row a bucket and group, in order of time", body = BatchSizes, example = json!({
-        "data": [{"time": "2026-08-03T00:00:00Z", "value": 3.0, "p25": 1.0, "p75": 5.0, "p90": 8.0, "max": 21.0, "n": 12,
-            "n_without": 1, "enough_data": true}],
-        "meta": {"title": "Batch size", "unit": "changes", "better": "lower", "definition": "Changes that a production deployment ships."}})),
+    (status = 200, description = "One row a bucket and group, in order of time", body = BatchSizes),
 ))]
 pub(crate) async fn batch_size(
     reader: Reader,
@@ -135,10 +132,7 @@ pub(crate) struct Unshipped {
 /// Merged in the period and in no production deployment that is known today. Services that were never
 /// deployed are left out: nobody knows that anything waits there.
 #[utoipa::path(get, path = "/api/v1/flow/unshipped", tag = "Flow", params(ListParams, PageParams), responses(
-    (status = 200, description = "A page of them; `Link: rel=next` leads to the next", body = Unshipped, example = json!({
-        "data": [{"service": "checkout", "change": "9fceb02", "title": "Round up", "repository": "acme/checkout",
-            "pull_request": "17", "waiting_since": "2026-10-01T09:30:00Z", "age_seconds": 172_800.0, "url": null}],
-        "meta": {"n": 1, "age_p50": 172_800.0, "age_p75": 172_800.0, "age_p90": 172_800.0, "age_max": 172_800.0, "next_cursor": null}})),
+    (status = 200, description = "A page of them; `Link: rel=next` leads to the next", body = Unshipped),
 ))]
 pub(crate) async fn unshipped(
     reader: Reader,

@@ -157,14 +157,7 @@ pub(crate) struct MetricRow {
 #[utoipa::path(get, path = "/api/v1/metrics/{id}", tag = "Metrics",
     params(("id" = String, Path, description = "Id of the metric", example = "change-lead-time"), QuestionParams),
     responses(
-        (status = 200, description = "One row a bucket and group, in order of time", body = Rows<MetricRow>,
-            example = json!({
-                "data": [{"time": "2026-08-03T00:00:00+02:00", "value": 93_600.0, "n": 41, "low": 70_200.0,
-                    "high": 129_600.0, "enough_data": true, "p75": 172_800.0, "p90": 345_600.0, "p95": 432_000.0,
-                    "mean": 120_000.0, "min": 600.0, "max": 604_800.0}],
-                "meta": {"metric": "change-lead-time", "unit": "seconds", "pack": "dora-2025",
-                    "parameters": {"bucket": "week", "tz": "Europe/Berlin"}, "table_version": 17,
-                    "complete_through": "2026-11-01T08:00:00Z"}})),
+        (status = 200, description = "One row a bucket and group, in order of time", body = Rows<MetricRow>),
         (status = 404, description = "No such metric", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn series(

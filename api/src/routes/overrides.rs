@@ -19,25 +19,9 @@ use crate::extract::{Body, Encoded, Nothing, Path, Query};
 use crate::problem::{Kind, Problem};
 use crate::routes::question::PageParams;
 
-/// A decision.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct NewOverride {
-    /// `failed`, `not_failed`, `caused_by` or `not_caused`.
-    #[schema(example = "failed")]
-    verdict: String,
-    /// Id of the deployment. Needed by `failed`, `not_failed` and `caused_by`.
-    #[schema(example = "d-17")]
-    deployment: Option<String>,
-    /// Id of the incident. Needed by `caused_by` and `not_caused`.
-    #[schema(example = json!(null))]
-    incident: Option<String>,
-    /// Who decides.
-    #[schema(example = "Ada")]
-    author: String,
-    /// Why, in a sentence.
-    #[schema(example = "Checkout was down for ten minutes; nobody opened an incident.")]
-    reason: String,
-}
+/// A decision. Its schema is that of an event that is an override, as far as it may be said here.
+#[derive(Debug, ToSchema)]
+pub(crate) struct NewOverride;
 
 /// A decision and what became of it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -123,7 +107,13 @@ pub(crate) struct WithdrawParams {
 }
 
 /// Longest reason.
-const REASON_AT_MOST: usize = 2_000;
+pub(crate) const REASON_AT_MOST: usize = 2_000;
+
+/// What a decision may say.
+pub(crate) const DECISION_FIELDS: [&str; 5] = ["verdict", "deployment", "incident", "author", "reason"];
+
+/// What may be decided; DELETE takes it back.
+pub(crate) const VERDICTS: [&str; 4] = ["failed", "not_failed", "caused_by", "not_caused"];
 
 /// What people decided, the latest first
 #[utoipa::path(get, path = "/api/v1/overrides", tag = "Lists", params(OverrideParams, PageParams), responses(
@@ -162,12 +152,11 @@ pub(crate) async fn decide(
     body: Body,
 ) -> Result<Response, Problem> {
     let mut event = decision_of(&body)?;
-    let about = |key: &str| event.get(key).and_then(Value::as_str).map(String::from);
-    let about = About { deployment: about("deployment"), incident: about("incident") };
     let id = uuid::Uuid::new_v4().to_string();
     event.insert("id".to_owned(), json!(id));
     event.insert("decided_at".to_owned(), json!(api.now().to_rfc3339()));
     let (decided, delivery) = delivery_of(&api, &id, event)?;
+    let about = About { deployment: decided.deployment.clone(), incident: decided.incident.clone() };
     let engine = api.engine().clone();
     api.on_queries(async move { Ok(engine.check_known(&about).await?) }).await?;
     let visible = api.keep_and_see(delivery).await?;
@@ -224,8 +213,6 @@ fn kept(status: StatusCode, decision: &Decision, visible: bool) -> Response {
 
 /// The body's fields, as far as only this address knows what may be in them.
 fn decision_of(body: &Body) -> Result<Map<String, Value>, Problem> {
-    const FIELDS: [&str; 5] = ["verdict", "deployment", "incident", "author", "reason"];
-    const VERDICTS: [&str; 4] = ["failed", "not_failed", "caused_by", "not_caused"];
     if body.encoding()? != Encoded::Plain || body.media_type().is_some_and(|kind| kind != "application/json") {
         return Err(Problem::new(Kind::UnsupportedMediaType, "a decision comes as plain JSON")
             .parameter("Content-Type")
@@ -238,10 +225,10 @@ fn decision_of(body: &Body) -> Result<Map<String, Value>, Problem> {
             .parameter("body")
             .expected("an object with `verdict`, `author`, `reason`")
     })?;
-    if let Some(unknown) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+    if let Some(unknown) = fields.keys().find(|name| !DECISION_FIELDS.contains(&name.as_str())) {
         return Err(invalid(format!("`{unknown}` is not a field of a decision"))
             .parameter(unknown)
-            .expected(format!("some of {}", FIELDS.join(", "))));
+            .expected(format!("some of {}", DECISION_FIELDS.join(", "))));
     }
     let verdict = fields.get("verdict").and_then(Value::as_str).unwrap_or_default();
     if !VERDICTS.contains(&verdict) {

@@ -47,7 +47,7 @@ pub(crate) struct QuestionParams {
     /// The same as `pack`.
     definition: Option<String>,
     /// Of the pack, changed: hours before an incident in which its deployment may have finished, or `none`.
-    #[param(pattern = "^([0-9]+(\\.[0-9]+)?|none|inf)?$", example = "24")]
+    #[param(pattern = "^([0-9]{1,6}(\\.[0-9]+)?|1000000|none|inf)?$", example = "24")]
     window_hours: Option<String>,
     /// Of the pack, changed: whether the first deployment of a service ships what it holds.
     #[param(pattern = "^(baseline|all)?$", example = "baseline")]
@@ -56,7 +56,7 @@ pub(crate) struct QuestionParams {
     #[param(pattern = "^(true|false)?$", example = "false")]
     count_failed_attempts: Option<String>,
     /// Of the pack, changed: below so many rows `enough_data` is false.
-    #[param(pattern = "^[0-9]*$", example = "5")]
+    #[param(pattern = "^[0-9]{0,9}$", example = "5")]
     min_n: Option<String>,
     /// Of the pack, changed: what lead time is counted in.
     #[param(pattern = "^(change|pull_request)?$", example = "change")]
@@ -152,6 +152,23 @@ impl PageParams {
         }
         Ok(Page { limit, cursor: self.cursor })
     }
+}
+
+/// The cursor of a list whose rows are numbered.
+pub(crate) fn numbered_cursor(number: i64) -> String {
+    format!("{number:016x}")
+}
+
+/// The number that such a cursor has.
+pub(crate) fn number_of(cursor: &str) -> Result<i64, Problem> {
+    let is_ours = cursor.len() == 16 && cursor.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let number = if is_ours { i64::from_str_radix(cursor, 16).ok() } else { None };
+    number.ok_or_else(|| {
+        Problem::new(Kind::InvalidParameter, "the cursor is not one of this list")
+            .parameter("cursor")
+            .value(cursor)
+            .expected("the `next_cursor` of the page before, unchanged")
+    })
 }
 
 /// Flat rows and what they are.

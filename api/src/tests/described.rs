@@ -94,28 +94,58 @@ async fn every_row_that_is_served_has_only_documented_keys_of_the_documented_typ
         let answer = bench.get(&address).await;
         assert_eq!(answer.status.as_u16(), 200, "{address}: {}", answer.text());
         let told = answer.json();
-        let rows = told[list].as_array().cloned().unwrap_or_default();
-        assert!(!rows.is_empty(), "{address}: {told}");
-        let content = &api["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
-        let documented = &followed(&api, content)["properties"];
-        for row in rows {
-            check(&api, &address, &documented[list]["items"], &row);
+        assert!(told[list].as_array().is_some_and(|rows| !rows.is_empty()), "{address}: {told}");
+        let content = &api["paths"][path]["get"]["responses"]["200"]["content"]["application/json"];
+        check(&api, &address, &content["schema"], &told);
+    }
+}
+
+/// Holds a value against the schema that documents it: types, what must be there, and nothing undocumented.
+fn check(api: &Value, place: &str, schema: &Value, told: &Value) {
+    let mut wrong = Vec::new();
+    compare(api, place, schema, told, &mut wrong);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn compare(api: &Value, place: &str, schema: &Value, told: &Value, wrong: &mut Vec<String>) {
+    let schema = followed(api, schema);
+    let choices = ["oneOf", "anyOf"].iter().find_map(|key| schema[*key].as_array());
+    // Beside properties they only say which go together.
+    if let Some(choices) = choices.filter(|_| schema.get("properties").is_none()) {
+        let fits = |choice: &&Value| {
+            let mut wrong = Vec::new();
+            compare(api, place, choice, told, &mut wrong);
+            wrong.is_empty()
+        };
+        if !choices.iter().any(|choice| fits(&choice)) {
+            wrong.push(format!("{place}: {told} is none of {schema}"));
         }
-        check(&api, &address, &documented["meta"], &told["meta"]);
+        return;
     }
-}
-
-fn check(api: &Value, address: &str, documented: &Value, told: &Value) {
-    let properties = properties(api, documented);
+    if !fits(schema, told) {
+        wrong.push(format!("{place}: {told} is documented as {schema}"));
+        return;
+    }
+    let known = schema["enum"].as_array();
+    if known.is_some_and(|known| !known.contains(told)) {
+        wrong.push(format!("{place}: {told} is not in {schema}"));
+    }
+    let mut documented = Documented::default();
+    documented.read(api, schema);
     for (key, value) in told.as_object().into_iter().flatten() {
-        let Some(schema) = properties.get(key) else { return undocumented(address, key, value) };
-        assert!(fits(api, schema, value), "{address}: {key} is {value}, documented as {schema}");
+        let place = format!("{place}.{key}");
+        match documented.properties.get(key) {
+            Some(schema) => compare(api, &place, schema, value, wrong),
+            None if documented.properties.is_empty() => {}
+            None => wrong.push(format!("{place} is undocumented: {value}")),
+        }
     }
-}
-
-#[expect(clippy::panic, reason = "tests")]
-fn undocumented(address: &str, key: &str, value: &Value) {
-    panic!("{address} has the undocumented key {key}: {value}")
+    for key in documented.required.iter().filter(|key| told.is_object() && told.get(key.as_str()).is_none()) {
+        wrong.push(format!("{place} has no {key}"));
+    }
+    for (number, item) in told.as_array().into_iter().flatten().enumerate() {
+        compare(api, &format!("{place}[{number}]"), &schema["items"], item, wrong);
+    }
 }
 
 fn followed<'a>(api: &'a Value, schema: &'a Value) -> &'a Value {
@@ -125,17 +155,25 @@ fn followed<'a>(api: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-fn properties(api: &Value, schema: &Value) -> serde_json::Map<String, Value> {
-    let schema = followed(api, schema);
-    let mut all = schema["properties"].as_object().cloned().unwrap_or_default();
-    for part in schema["allOf"].as_array().into_iter().flatten() {
-        all.extend(properties(api, part));
-    }
-    all
+/// An object's keys, also those of the parts that it is made of.
+#[derive(Default)]
+struct Documented {
+    properties: serde_json::Map<String, Value>,
+    required: Vec<String>,
 }
 
-fn fits(api: &Value, schema: &Value, value: &Value) -> bool {
-    let schema = followed(api, schema);
+impl Documented {
+    fn read(&mut self, api: &Value, schema: &Value) {
+        let schema = followed(api, schema);
+        self.properties.extend(schema["properties"].as_object().cloned().unwrap_or_default());
+        self.required.extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(String::from));
+        for part in schema["allOf"].as_array().into_iter().flatten() {
+            self.read(api, part);
+        }
+    }
+}
+
+fn fits(schema: &Value, value: &Value) -> bool {
     let types: Vec<&str> = match &schema["type"] {
         Value::String(one) => vec![one],
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
@@ -150,4 +188,47 @@ fn fits(api: &Value, schema: &Value, value: &Value) -> bool {
         "array" => value.is_array(),
         _ => value.is_object(),
     })
+}
+
+#[test]
+fn every_operation_has_an_id_of_its_own_and_examples_that_fit() {
+    let api = openapi();
+    let mut ids = std::collections::BTreeSet::new();
+    let mut wrong = Vec::new();
+    for (path, item) in api["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let place = format!("{method} {path}");
+            if !ids.insert(operation["operationId"].as_str()) {
+                wrong.push(format!("{place}: another has its id"));
+            }
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let place = format!("{place}: parameter {}", parameter["name"]);
+                match parameter.get("example") {
+                    Some(example) => compare(&api, &place, &parameter["schema"], example, &mut wrong),
+                    None => wrong.push(format!("{place} has no example")),
+                }
+            }
+            if let Some(body) = operation.get("requestBody").filter(|body| body.get("content").is_some()) {
+                compare_example(&api, &format!("{place}: body"), body, &mut wrong);
+            }
+            let responses = operation["responses"].as_object();
+            let successes = responses.into_iter().flatten().filter(|(status, _)| status.starts_with('2'));
+            for (status, response) in successes.filter(|(_, response)| response.get("content").is_some()) {
+                compare_example(&api, &format!("{place}: {status}"), response, &mut wrong);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Of the formats that a body comes in one has an example, which is as its schema says.
+fn compare_example(api: &Value, place: &str, body: &Value, wrong: &mut Vec<String>) {
+    let formats = body["content"].as_object().into_iter().flatten().map(|(_, format)| format);
+    let shown: Vec<&Value> = formats.filter(|format| format.get("example").is_some()).collect();
+    if shown.is_empty() {
+        wrong.push(format!("{place} has no example"));
+    }
+    for format in shown {
+        compare(api, place, &format["schema"], &format["example"], wrong);
+    }
 }

@@ -60,7 +60,7 @@ pub(crate) fn encode(parts: &[&str]) -> String {
 
 /// What [`encode`] was given.
 pub(crate) fn decode(word: &str) -> Option<Vec<String>> {
-    if !word.is_ascii() || !word.len().is_multiple_of(2) {
+    if !word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) || !word.len().is_multiple_of(2) {
         return None;
     }
     let bytes: Option<Vec<u8>> =

@@ -105,6 +105,11 @@ const fn industry(id: &'static str, title: &'static str, stored: [(f64, f64); 5]
     Industry { id, title, stored }
 }
 
+/// The ids of the industries; the first is the default.
+pub fn industries() -> impl Iterator<Item = &'static str> {
+    INDUSTRIES.iter().map(|industry| industry.id)
+}
+
 /// Every industry; the first is the default.
 pub(crate) const INDUSTRIES: [Industry; 14] = [
     industry("all", "All industries", [(5.5, 2.4), (4.8, 2.8), (7.4, 2.1), (1.9, 2.1), (2.2, 2.2)]),

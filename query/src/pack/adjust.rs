@@ -27,6 +27,9 @@ pub struct PackEntry {
     pub changes: Adjustments,
 }
 
+/// What may make a deployment failed, by the names that `failure` takes.
+pub const FAILURES: [&str; 5] = ["incident", "rollback", "remediation", "revert", "override"];
+
 /// What is changed of a pack. What is not named stays.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -119,8 +122,8 @@ impl Adjustments {
                     read.count_failed_attempts = Some(is);
                 }
                 "min_n" => {
-                    let n = value.parse().map_err(|_wrong| bad(parameter, value, "a whole number such as 5"))?;
-                    read.min_n = Some(n);
+                    let n = value.parse().ok().filter(|_| value.len() <= 9 && !value.starts_with('+'));
+                    read.min_n = Some(n.ok_or_else(|| bad(parameter, value, "a whole number such as 5"))?);
                 }
                 _ => read.window_hours = Some(hours(parameter, value)?),
             }
@@ -151,11 +154,10 @@ fn choice<T: DeserializeOwned>(parameter: &'static str, value: &str, known: &[&s
 }
 
 fn failures(parameter: &'static str, value: &str) -> Result<Vec<Failure>, BadParameter> {
-    let known = ["incident", "rollback", "remediation", "revert", "override"];
     let named = value.split(',').map(str::trim).filter(|name| !name.is_empty());
     let mut failures: Vec<Failure> = Vec::new();
     for name in named {
-        let failure = choice(parameter, name, &known)?;
+        let failure = choice(parameter, name, &FAILURES)?;
         if !failures.contains(&failure) {
             failures.push(failure);
         }
@@ -167,7 +169,9 @@ fn hours(parameter: &'static str, value: &str) -> Result<f64, BadParameter> {
     if ["none", "inf"].contains(&value) {
         return Ok(f64::INFINITY);
     }
-    let hours: Option<f64> = value.parse().ok().filter(|hours: &f64| (0.0..=1e6).contains(hours));
+    // As people write hours: neither `1e3` nor `+1`.
+    let is_plain = value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let hours: Option<f64> = value.parse().ok().filter(|hours: &f64| is_plain && (0.0..=1e6).contains(hours));
     hours.ok_or_else(|| bad(parameter, value, "hours from 0 to 1000000, or none"))
 }
 
@@ -198,7 +202,9 @@ mod tests {
             ("unit", "commit", "one of change, pull_request"),
             ("failure", "incident,storm", "one of incident, rollback, remediation, revert, override"),
             ("window_hours", "-1", "hours from 0 to 1000000, or none"),
+            ("window_hours", "1e3", "hours from 0 to 1000000, or none"),
             ("min_n", "few", "a whole number such as 5"),
+            ("min_n", "+5", "a whole number such as 5"),
         ] {
             let wrong = Adjustments::read(&[(parameter, value.to_owned())]).unwrap_err();
             assert_eq!((wrong.parameter, wrong.expected.as_str()), (parameter, expected));

@@ -35,18 +35,18 @@ pub(crate) struct PostedEvent {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Found {
     /// The events, newest first.
-    data: Vec<Event>,
+    data: Vec<FoundEvent>,
 }
 
 /// One event with what was posted of it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FoundOne {
-    data: Event,
+    data: FoundEvent,
 }
 
 /// An event.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Event {
+pub(crate) struct FoundEvent {
     /// Its id.
     pub(super) id: String,
     /// `dora_deployment` or `dora_failure`.
@@ -88,7 +88,7 @@ struct Version {
 }
 
 /// Takes a deployment as it is posted to Datadog
-#[utoipa::path(post, path = "/api/v2/dora/deployment", tag = "Compatibility",
+#[utoipa::path(post, operation_id = "datadog_deployment", path = "/api/v2/dora/deployment", tag = "Compatibility",
     request_body(description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Posted),
@@ -100,7 +100,7 @@ pub(crate) async fn deployment(State(api): State<Api>, body: Body) -> Result<Jso
 }
 
 /// Takes a failure as it is posted to Datadog
-#[utoipa::path(post, path = "/api/v2/dora/failure", tag = "Compatibility",
+#[utoipa::path(post, operation_id = "datadog_failure", path = "/api/v2/dora/failure", tag = "Compatibility",
     request_body(description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Posted),
@@ -112,7 +112,7 @@ pub(crate) async fn failure(State(api): State<Api>, body: Body) -> Result<Json<P
 }
 
 /// Takes a failure as it was posted to Datadog before
-#[utoipa::path(post, path = "/api/v2/dora/incident", tag = "Compatibility",
+#[utoipa::path(post, operation_id = "datadog_incident", path = "/api/v2/dora/incident", tag = "Compatibility",
     request_body(description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Posted),
@@ -124,7 +124,7 @@ pub(crate) async fn incident(State(api): State<Api>, body: Body) -> Result<Json<
 }
 
 /// Takes that a deployment failed or not, and what remedied it, as it is posted to Datadog
-#[utoipa::path(patch, path = "/api/v2/dora/deployments/{id}", tag = "Compatibility",
+#[utoipa::path(patch, operation_id = "datadog_patch", path = "/api/v2/dora/deployments/{id}", tag = "Compatibility",
     params(("id" = String, Path, description = "Id of the deployment", example = "deployment-20260302-1")),
     request_body(description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
@@ -137,7 +137,7 @@ pub(crate) async fn patch(State(api): State<Api>, Path(id): Path<String>, body: 
 }
 
 /// The same for the latest deployment of a service, environment and version
-#[utoipa::path(patch, path = "/api/v2/dora/deployments", tag = "Compatibility",
+#[utoipa::path(patch, operation_id = "datadog_patch_by_version", path = "/api/v2/dora/deployments", tag = "Compatibility",
     request_body(description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Posted),
@@ -162,7 +162,7 @@ pub(crate) async fn patch_by_version(
 }
 
 /// Lists deployments that were posted as to Datadog
-#[utoipa::path(post, path = "/api/v2/dora/deployments", tag = "Compatibility",
+#[utoipa::path(post, operation_id = "datadog_deployments", path = "/api/v2/dora/deployments", tag = "Compatibility",
     request_body(description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "They, newest first", body = Found),
@@ -174,7 +174,7 @@ pub(crate) async fn deployments(State(api): State<Api>, visit: Visit, body: Body
 }
 
 /// Lists failures that were posted as to Datadog
-#[utoipa::path(post, path = "/api/v2/dora/failures", tag = "Compatibility",
+#[utoipa::path(post, operation_id = "datadog_failures", path = "/api/v2/dora/failures", tag = "Compatibility",
     request_body(description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "They, newest first", body = Found),
@@ -186,7 +186,7 @@ pub(crate) async fn failures(State(api): State<Api>, visit: Visit, body: Body) -
 }
 
 /// One deployment that was posted as to Datadog
-#[utoipa::path(get, path = "/api/v2/dora/deployments/{id}", tag = "Compatibility",
+#[utoipa::path(get, operation_id = "datadog_one_deployment", path = "/api/v2/dora/deployments/{id}", tag = "Compatibility",
     params(("id" = String, Path, description = "Its id", example = "deployment-20260302-1")),
     responses(
         (status = 200, description = "It", body = FoundOne),
@@ -204,7 +204,7 @@ pub(crate) async fn one_deployment(
 }
 
 /// One failure that was posted as to Datadog
-#[utoipa::path(get, path = "/api/v2/dora/failures/{id}", tag = "Compatibility",
+#[utoipa::path(get, operation_id = "datadog_one_failure", path = "/api/v2/dora/failures/{id}", tag = "Compatibility",
     params(("id" = String, Path, description = "Its id", example = "incident-20260302-1")),
     responses(
         (status = 200, description = "It", body = FoundOne),

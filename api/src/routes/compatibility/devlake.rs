@@ -11,7 +11,7 @@ use crate::problem::{Kind, Problem};
 use crate::taking::Taken;
 
 /// Takes a deployment as it is posted to DevLake
-#[utoipa::path(post, path = "/api/plugins/webhook/connections/{connection}/deployments", tag = "Compatibility",
+#[utoipa::path(post, operation_id = "devlake_deployments", path = "/api/plugins/webhook/connections/{connection}/deployments", tag = "Compatibility",
     params(("connection" = String, Path, description = "DevLake's connection", example = "1")),
     request_body(description = "What DevLake's documentation says", content_type = "application/json"),
     responses(
@@ -28,7 +28,7 @@ pub(crate) async fn deployments(
 }
 
 /// Takes an issue as it is posted to DevLake; one of type `INCIDENT` is an incident
-#[utoipa::path(post, path = "/api/plugins/webhook/connections/{connection}/issues", tag = "Compatibility",
+#[utoipa::path(post, operation_id = "devlake_issues", path = "/api/plugins/webhook/connections/{connection}/issues", tag = "Compatibility",
     params(("connection" = String, Path, description = "DevLake's connection", example = "1")),
     request_body(description = "What DevLake's documentation says", content_type = "application/json"),
     responses(
@@ -45,7 +45,7 @@ pub(crate) async fn issues(
 }
 
 /// Takes a pull request as it is posted to DevLake
-#[utoipa::path(post, path = "/api/plugins/webhook/connections/{connection}/pull_requests", tag = "Compatibility",
+#[utoipa::path(post, operation_id = "devlake_pull_requests", path = "/api/plugins/webhook/connections/{connection}/pull_requests", tag = "Compatibility",
     params(("connection" = String, Path, description = "DevLake's connection", example = "1")),
     request_body(description = "What DevLake's documentation says", content_type = "application/json"),
     responses(
@@ -62,7 +62,7 @@ pub(crate) async fn pull_requests(
 }
 
 /// Takes the closing of an issue as it is posted to DevLake
-#[utoipa::path(post, path = "/api/plugins/webhook/connections/{connection}/issue/{key}/close", tag = "Compatibility",
+#[utoipa::path(post, operation_id = "devlake_close", path = "/api/plugins/webhook/connections/{connection}/issue/{key}/close", tag = "Compatibility",
     params(("connection" = String, Path, description = "DevLake's connection", example = "1"),
         ("key" = String, Path, description = "The issue's key", example = "DLK-1234")),
     responses(

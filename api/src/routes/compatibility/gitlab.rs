@@ -62,7 +62,7 @@ const METRICS: [(&str, &str); 4] = [
 const INTERVALS: [(&str, &str); 3] = [("daily", "day"), ("monthly", "month"), ("all", "all")];
 
 /// A project's DORA metrics as GitLab answers them
-#[utoipa::path(get, path = "/api/v4/projects/{id}/dora/metrics", tag = "Compatibility",
+#[utoipa::path(get, operation_id = "gitlab_project", path = "/api/v4/projects/{id}/dora/metrics", tag = "Compatibility",
     params(("id" = String, Path, description = "The project's path, percent-encoded", example = "shop/checkout"), DoraParams),
     responses(
         (status = 200, description = "`[{date, value}]`; with `interval=all` the value alone", body = Value),
@@ -86,7 +86,7 @@ pub(crate) async fn project(
 }
 
 /// A group's DORA metrics as GitLab answers them
-#[utoipa::path(get, path = "/api/v4/groups/{id}/dora/metrics", tag = "Compatibility",
+#[utoipa::path(get, operation_id = "gitlab_group", path = "/api/v4/groups/{id}/dora/metrics", tag = "Compatibility",
     params(("id" = String, Path, description = "The team's name, percent-encoded", example = "payments"), DoraParams),
     responses(
         (status = 200, description = "`[{date, value}]`; with `interval=all` the value alone", body = Value),

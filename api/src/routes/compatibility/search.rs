@@ -4,7 +4,7 @@ use dorado_query::{Asked, Audience, List, Page, Question, Row};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::datadog::Event;
+use super::datadog::FoundEvent;
 use crate::api::Api;
 use crate::problem::{Kind, Problem};
 
@@ -60,7 +60,7 @@ impl Search {
     }
 
     /// The events of this source that it finds.
-    pub(super) async fn events(self, api: &Api, wanted: Wanted, seeker: Seeker) -> Result<Vec<Event>, Problem> {
+    pub(super) async fn events(self, api: &Api, wanted: Wanted, seeker: Seeker) -> Result<Vec<FoundEvent>, Problem> {
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, GREATEST_LIMIT);
         let is_oldest_first = self.sort.as_deref().is_some_and(|sort| !sort.starts_with('-'));
         let mut terms = terms(self.query.as_deref().unwrap_or_default())?;
@@ -86,7 +86,7 @@ impl Search {
             let is_version = versions.is_empty() || versions.iter().any(|version| is("version", version));
             is("source", &seeker.source) && self.id.as_ref().is_none_or(|id| is(id_key, id)) && is_version
         };
-        let mut events: Vec<Event> = Vec::new();
+        let mut events: Vec<FoundEvent> = Vec::new();
         let mut page = Page { limit: GREATEST_LIMIT, cursor: None };
         for _ in 0..LOOKED_THROUGH / GREATEST_LIMIT {
             let (engine, question, this) = (api.engine().clone(), question.clone(), page.clone());
@@ -109,11 +109,11 @@ impl Search {
     }
 }
 
-fn add(events: &mut Vec<Event>, wanted: Wanted, row: &Row) {
+fn add(events: &mut Vec<FoundEvent>, wanted: Wanted, row: &Row) {
     let of = |key: &str| row.get(key).cloned().unwrap_or_default();
     let text = |key: &str| of(key).as_str().unwrap_or_default().to_owned();
     match wanted {
-        Wanted::Deployments => events.push(Event {
+        Wanted::Deployments => events.push(FoundEvent {
             id: text("deployment"),
             r#type: "dora_deployment",
             attributes: without_nulls(json!({
@@ -136,7 +136,7 @@ fn add(events: &mut Vec<Event>, wanted: Wanted, row: &Row) {
                     services.push(of("service"));
                 }
             }
-            None => events.push(Event {
+            None => events.push(FoundEvent {
                 id: text("incident"),
                 r#type: "dora_failure",
                 attributes: without_nulls(json!({

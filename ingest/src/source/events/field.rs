@@ -127,7 +127,7 @@ impl JsonSchema for Id {
         "Id".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "integer"], "minLength": 1, "maxLength": MAX_NAME})
+        json_schema!({"type": ["string", "integer"], "minLength": 1, "maxLength": MAX_NAME, "pattern": "\\S"})
     }
 }
 
@@ -150,7 +150,7 @@ impl JsonSchema for Name {
         "Name".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "minLength": 1, "maxLength": MAX_NAME})
+        json_schema!({"type": "string", "minLength": 1, "maxLength": MAX_NAME, "pattern": "\\S"})
     }
 }
 

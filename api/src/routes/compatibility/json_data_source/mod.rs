@@ -37,7 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 }
 
 /// Whether the data source is there
-#[utoipa::path(get, path = "/grafana", tag = "Compatibility", responses(
+#[utoipa::path(get, operation_id = "grafana_test", path = "/grafana", tag = "Compatibility", responses(
     (status = 200, description = "It is", body = Value),
 ))]
 pub(crate) async fn test(_: Reader, _: Query<Nothing>) -> Json<Value> {
@@ -45,7 +45,7 @@ pub(crate) async fn test(_: Reader, _: Query<Nothing>) -> Json<Value> {
 }
 
 /// What can be asked, with the fields of its form
-#[utoipa::path(post, path = "/grafana/metrics", tag = "Compatibility", request_body = MetricsRequest, responses(
+#[utoipa::path(post, operation_id = "grafana_metrics", path = "/grafana/metrics", tag = "Compatibility", request_body(content = MetricsRequest, content_type = "application/json"), responses(
     (status = 200, description = "The targets", body = Value),
 ))]
 pub(crate) async fn metrics(_: Reader, body: Body) -> Result<Json<Value>, Problem> {
@@ -57,7 +57,7 @@ pub(crate) async fn metrics(_: Reader, body: Body) -> Result<Json<Value>, Proble
 }
 
 /// The values that a field of the form may have
-#[utoipa::path(post, path = "/grafana/metric-payload-options", tag = "Compatibility", request_body = OptionsRequest,
+#[utoipa::path(post, operation_id = "grafana_options", path = "/grafana/metric-payload-options", tag = "Compatibility", request_body(content = OptionsRequest, content_type = "application/json"),
     responses((status = 200, description = "Labels and values", body = Value)))]
 pub(crate) async fn options(reader: Reader, State(api): State<Api>, body: Body) -> Result<Json<Value>, Problem> {
     let asked: OptionsRequest = request::read(&body)?;
@@ -71,7 +71,7 @@ pub(crate) async fn options(reader: Reader, State(api): State<Api>, body: Body) 
 }
 
 /// Answers the panels of a dashboard
-#[utoipa::path(post, path = "/grafana/query", tag = "Compatibility", request_body = QueryRequest, responses(
+#[utoipa::path(post, operation_id = "grafana_query", path = "/grafana/query", tag = "Compatibility", request_body(content = QueryRequest, content_type = "application/json"), responses(
     (status = 200, description = "Time series, tables and frames, each with the `refId` that asked for it", body = Value),
 ))]
 pub(crate) async fn query(reader: Reader, State(api): State<Api>, body: Body) -> Result<Json<Value>, Problem> {
@@ -80,18 +80,20 @@ pub(crate) async fn query(reader: Reader, State(api): State<Api>, body: Body) ->
 }
 
 /// The values of a dashboard's variable
-#[utoipa::path(post, path = "/grafana/variable", tag = "Compatibility", request_body = VariableRequest, responses(
+#[utoipa::path(post, operation_id = "grafana_variable", path = "/grafana/variable", tag = "Compatibility", request_body(content = VariableRequest, content_type = "application/json"), responses(
     (status = 200, description = "Texts and values", body = Value),
 ))]
 pub(crate) async fn variable(reader: Reader, State(api): State<Api>, body: Body) -> Result<Json<Value>, Problem> {
     let asked: VariableRequest = request::read(&body)?;
-    let which = Names::asked(asked.name().unwrap_or_default())?;
+    // A variable that somebody is still editing names nothing yet.
+    let Some(name) = asked.name().filter(|name| !name.is_empty()) else { return Ok(Json(json!([]))) };
+    let which = Names::asked(name)?;
     let values = names(&api, &reader, which).await?;
     Ok(Json(values.iter().map(|value| json!({"__text": value, "__value": value})).collect()))
 }
 
 /// What dashboards may be filtered by
-#[utoipa::path(post, path = "/grafana/tag-keys", tag = "Compatibility", request_body = MetricsRequest, responses(
+#[utoipa::path(post, operation_id = "grafana_tag_keys", path = "/grafana/tag-keys", tag = "Compatibility", request_body(content = MetricsRequest, content_type = "application/json"), responses(
     (status = 200, description = "The keys", body = Value),
 ))]
 pub(crate) async fn tag_keys(_: Reader, body: Body) -> Result<Json<Value>, Problem> {
@@ -100,7 +102,7 @@ pub(crate) async fn tag_keys(_: Reader, body: Body) -> Result<Json<Value>, Probl
 }
 
 /// The values of one such key
-#[utoipa::path(post, path = "/grafana/tag-values", tag = "Compatibility", request_body = KeyRequest, responses(
+#[utoipa::path(post, operation_id = "grafana_tag_values", path = "/grafana/tag-values", tag = "Compatibility", request_body = KeyRequest, responses(
     (status = 200, description = "The values", body = Value),
 ))]
 pub(crate) async fn tag_values(reader: Reader, State(api): State<Api>, body: Body) -> Result<Json<Value>, Problem> {
@@ -110,7 +112,7 @@ pub(crate) async fn tag_values(reader: Reader, State(api): State<Api>, body: Bod
 }
 
 /// What can be asked, for older clients
-#[utoipa::path(post, path = "/grafana/search", tag = "Compatibility", request_body = SearchRequest, responses(
+#[utoipa::path(post, operation_id = "grafana_search", path = "/grafana/search", tag = "Compatibility", request_body(content = SearchRequest, content_type = "application/json"), responses(
     (status = 200, description = "Ids of targets", body = Vec<String>),
 ))]
 pub(crate) async fn search(_: Reader, body: Body) -> Result<Json<Value>, Problem> {
@@ -120,7 +122,7 @@ pub(crate) async fn search(_: Reader, body: Body) -> Result<Json<Value>, Problem
 }
 
 /// Deployments, failures or incidents as annotations, for older clients
-#[utoipa::path(post, path = "/grafana/annotations", tag = "Compatibility", request_body = AnnotationRequest, responses(
+#[utoipa::path(post, operation_id = "grafana_annotations", path = "/grafana/annotations", tag = "Compatibility", request_body(content = AnnotationRequest, content_type = "application/json"), responses(
     (status = 200, description = "The annotations", body = Value),
 ))]
 pub(crate) async fn annotations(reader: Reader, State(api): State<Api>, body: Body) -> Result<Json<Value>, Problem> {

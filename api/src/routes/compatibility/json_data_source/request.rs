@@ -4,7 +4,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
+use super::target::{TARGETS, Target};
 use crate::extract::Body;
 use crate::problem::{Kind, Problem};
 
@@ -24,11 +26,11 @@ pub(crate) struct Range {
 #[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct AdHocFilter {
-    /// `team`, `service`, `repository` or `environment`.
-    #[schema(pattern = "^(team|service|repository|environment)$", example = "team")]
+    /// `team`, `service`, `repository` or `environment`; the plurals too.
+    #[schema(pattern = "^(team|service|repository|environment|teams|services|repositories|environments)?$", example = "team")]
     pub(crate) key: String,
     /// `=`, or `=~` for one of several.
-    #[schema(pattern = "^(=|=~)$", example = "=")]
+    #[schema(pattern = "^(=|=~|=\\|)?$", example = "=")]
     pub(crate) operator: String,
     /// The value.
     #[schema(example = "payments")]
@@ -43,15 +45,67 @@ pub(crate) struct TargetRequest {
     #[schema(example = "A")]
     pub(crate) ref_id: Option<String>,
     /// What is asked.
-    #[schema(pattern = "^[a-z-]*$", example = "deployment-frequency")]
+    #[schema(schema_with = target_schema)]
     pub(crate) target: Option<String>,
     /// The fields of its form.
-    #[schema(value_type = Object, example = json!({"team": "payments", "bucket": "week"}))]
+    #[schema(value_type = Option<PayloadForm>)]
     pub(crate) payload: Value,
     /// Whether it is switched off.
     pub(crate) hide: bool,
     /// `table` for a table.
     pub(crate) r#type: Option<String>,
+}
+
+/// The form of a target. An empty field is none; of the lists everything that is written for all is none, too.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says what `TargetRequest::payload` may hold, which is read field by field")]
+pub(crate) struct PayloadForm {
+    /// Only these teams: one, several, or as a dashboard writes several, `(a|b)` or `{a,b}`.
+    team: Option<Value>,
+    /// Only these services, likewise.
+    service: Option<Value>,
+    /// Only these repositories, likewise.
+    repository: Option<Value>,
+    /// Only these environments, likewise.
+    environment: Option<Value>,
+    /// Which number of the rows; `value` where none is named. What there is differs by target.
+    #[schema(example = "value")]
+    field: Option<String>,
+    /// How the period is cut.
+    #[schema(pattern = "^(day|week|month|quarter|year|all)?$", example = "week")]
+    bucket: Option<String>,
+    /// A line for each of these.
+    #[schema(pattern = "^(service|team|repository|environment)?$", example = "team")]
+    group_by: Option<String>,
+    /// Whose definitions.
+    #[schema(example = "dora-2025")]
+    pack: Option<String>,
+    /// IANA time zone of the cuts.
+    #[schema(example = "Europe/Berlin")]
+    tz: Option<String>,
+    /// `table` for a table.
+    #[schema(pattern = "^(time_series|table)?$", example = "time_series")]
+    format: Option<String>,
+}
+
+/// What a variable is made of.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "says what `VariableRequest::payload` may hold, which may also be the name alone")]
+pub(crate) struct VariableForm {
+    /// Whose names.
+    #[schema(pattern = "^(team|service|repository|environment|teams|services|repositories|environments)?$", example = "teams")]
+    target: Option<String>,
+}
+
+fn target_schema() -> Schema {
+    let ids = TARGETS.iter().map(Target::id).chain([""]).collect::<Vec<_>>();
+    let ids = ids.into_iter().map(|id| Some(id.to_owned())).chain([None]);
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(ids))
+        .examples(["deployment-frequency"])
+        .description(Some("What is asked; nothing yet where somebody is still editing."))
+        .into()
 }
 
 /// The queries of a panel.
@@ -93,9 +147,10 @@ pub(crate) struct OptionsRequest {
 #[serde(default)]
 pub(crate) struct VariableRequest {
     /// `{"target": "teams"}`, or the name alone.
-    #[schema(value_type = Object, example = json!({"target": "teams"}))]
+    #[schema(value_type = Option<VariableForm>)]
     payload: Value,
     /// The name, as older clients give it.
+    #[schema(pattern = "^(team|service|repository|environment|teams|services|repositories|environments)?$")]
     target: Option<String>,
 }
 
@@ -109,11 +164,10 @@ impl VariableRequest {
 }
 
 /// Which key.
-#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(default)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub(crate) struct KeyRequest {
-    /// `team`, `service`, `repository` or `environment`.
-    #[schema(pattern = "^(team|service|repository|environment)$", example = "team")]
+    /// `team`, `service`, `repository` or `environment`; the plurals too.
+    #[schema(pattern = "^(team|service|repository|environment|teams|services|repositories|environments)$", example = "team")]
     pub(crate) key: String,
 }
 
@@ -132,29 +186,34 @@ pub(crate) struct AnnotationRequest {
     /// The dashboard's period.
     pub(crate) range: Option<Range>,
     /// The annotation as it is configured.
-    pub(crate) annotation: Option<Annotation>,
+    pub(crate) annotation: Option<ChosenAnnotation>,
 }
 
 /// An annotation as it is configured.
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default)]
-pub(crate) struct Annotation {
+pub(crate) struct ChosenAnnotation {
     /// `deployments`, `failures` or `incidents`.
     #[schema(pattern = "^(deployments|failures|incidents)?$", example = "failures")]
     pub(crate) query: Option<String>,
 }
 
 /// Reads a body; an empty one says nothing.
-pub(crate) fn read<T: DeserializeOwned + Default>(body: &Body) -> Result<T, Problem> {
-    if body.bytes.trim_ascii().is_empty() {
-        return Ok(T::default());
-    }
-    let mut json = serde_json::Deserializer::from_slice(&body.bytes);
-    serde_path_to_error::deserialize(&mut json).map_err(|wrong| {
-        let path = wrong.path().to_string();
-        let place = if path == "." { "body".to_owned() } else { path };
-        Problem::new(Kind::InvalidBody, format!("the body cannot be read: {}", wrong.inner()))
+pub(crate) fn read<T: DeserializeOwned>(body: &Body) -> Result<T, Problem> {
+    let wrong = |place: String, problem: String| {
+        Problem::new(Kind::InvalidBody, format!("the body cannot be read: {problem}"))
             .parameter(place)
             .expected("what the data source's documentation says that it sends")
+    };
+    // A list would be read as the fields of the object, in their order.
+    let said = if body.bytes.trim_ascii().is_empty() { b"{}" } else { &body.bytes[..] };
+    let value: Value = serde_json::from_slice(said).map_err(|e| wrong("body".to_owned(), e.to_string()))?;
+    if !value.is_object() {
+        return Err(wrong("body".to_owned(), "it is no object".to_owned()));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let place = if path == "." { "body".to_owned() } else { path };
+        wrong(place, error.inner().to_string())
     })
 }
