@@ -14,7 +14,7 @@ use crate::layer::OPEN;
 use crate::names::Names;
 use crate::problem::Problem;
 use crate::router::routes;
-use crate::routes::compatibility::ROOTS;
+use crate::routes::compatibility::{PANELS, ROOTS};
 use crate::routes::overrides::{DECISION_FIELDS, REASON_AT_MOST, VERDICTS};
 
 #[derive(utoipa::OpenApi)]
@@ -71,7 +71,7 @@ pub fn openapi() -> Value {
 fn add_problems(operation: &mut Value, path: &str, method: &str) {
     let has_parameters = operation["parameters"].as_array().is_some_and(|all| !all.is_empty());
     let mut statuses = vec![("500", "Dorado failed")];
-    if ["/api/", "/webhooks", "/grafana"].iter().any(|root| path.starts_with(root)) {
+    if ["/api/", "/webhooks", PANELS].iter().any(|root| path.starts_with(root)) {
         statuses.push(("400", "The request cannot be read"));
         statuses.push(("422", "A parameter makes no sense"));
         statuses.push(("503", "Too much at once, or the store does not answer; `Retry-After` says when to try again"));
@@ -205,7 +205,7 @@ fn add_decision(api: &mut Map<String, Value>) {
 fn allow_empty_bodies(api: &mut Map<String, Value>) {
     let paths = api["paths"].as_object_mut().map(std::mem::take).unwrap_or_default();
     let without_need = |(path, mut item): (String, Value)| {
-        if !path.starts_with("/grafana/") {
+        if !path.starts_with(PANELS) {
             return (path, item);
         }
         let body = &mut item["post"]["requestBody"];

@@ -163,7 +163,8 @@ fn services_that_got_slower_are_found_the_worst_first() {
 
 #[test]
 fn a_repository_in_which_services_live_is_no_service_whatever_came_first() {
-    let change = |id: &str, at: &str| json!({"type": "change", "id": id, "repository": "acme/shop", "committed_at": at});
+    let change =
+        |id: &str, at: &str| json!({"type": "change", "id": id, "repository": "acme/shop", "committed_at": at});
     let (server, _folder) = serve(&[change("c1", "2026-05-01T08:00:00Z"), change("c2", "2026-05-02T08:00:00Z")]);
     let named = || {
         let rows = server.rows(&format!("/api/v1/metrics/change-lead-time?group_by=service&bucket=all&{MAY}"));

@@ -356,7 +356,8 @@ fn packages_of_a_monorepo_ship_what_touches_their_paths() {
     ]);
     let server = Serving::start(&bench.data());
     let grouped = server.json(&format!("/api/v1/metrics/change-lead-time?{PERIOD}&group_by=service&bucket=all"));
-    let named: Vec<&str> = grouped["data"].as_array().unwrap().iter().map(|row| row["service"].as_str().unwrap()).collect();
+    let named: Vec<&str> =
+        grouped["data"].as_array().unwrap().iter().map(|row| row["service"].as_str().unwrap()).collect();
     assert_eq!(named, ["api", "web"], "the repository `shop` is none of its services");
 }
 

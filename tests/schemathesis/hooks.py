@@ -22,6 +22,10 @@ IN_BODIES = {
     "/grafana/annotations": {"range": PERIOD},
     "/grafana/query": {"range": PERIOD, "timezone": "Europe/Berlin"},
 }
+IN_PATHS = {
+    "/api/v4/groups/{id}/dora/metrics": {"id": "team-000"},
+    "/api/v4/projects/{id}/dora/metrics": {"id": "svc-0002"},
+}
 IN_FORMS = {"field": "n", "pack": "devlake", "tz": "Europe/Berlin"}
 
 
@@ -32,13 +36,18 @@ def before_call(context, case, kwargs):
     query = case.query or {}
     for name in VALID.keys() & query.keys():
         query[name] = VALID[name]
-    if case.operation.path == "/api/v1/flow/ladder":
+    path = case.operation.path
+    if path == "/api/v1/flow/ladder":
         case.query = {**query, "team": ["team-000"]}
+    if path == "/api/v1/export/{name}":
+        # Not every table has every column to filter by.
+        case.query = {name: value for name, value in query.items() if name not in ("repository", "environment")}
+    case.path_parameters.update(IN_PATHS.get(path, {}))
     if isinstance(case.body, dict):
-        for name, value in IN_BODIES.get(case.operation.path, {}).items():
+        for name, value in IN_BODIES.get(path, {}).items():
             if case.body.get(name) is not None:
                 case.body[name] = value
-        if case.operation.path == "/grafana/query":
+        if path == "/grafana/query":
             for target in case.body.get("targets") or []:
                 form = target.get("payload") or {}
                 form.update({name: value for name, value in IN_FORMS.items() if form.get(name) is not None})

@@ -166,7 +166,8 @@ impl Documented {
     fn read(&mut self, api: &Value, schema: &Value) {
         let schema = followed(api, schema);
         self.properties.extend(schema["properties"].as_object().cloned().unwrap_or_default());
-        self.required.extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(String::from));
+        self.required
+            .extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(String::from));
         for part in schema["allOf"].as_array().into_iter().flatten() {
             self.read(api, part);
         }

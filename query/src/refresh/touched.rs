@@ -177,7 +177,11 @@ async fn no_services(
     let names: BTreeSet<String> = names.filter(|name| !services.contains_key(name)).collect();
     let Some(rows) = tables.table("shipments")?.filter(|_| !names.is_empty()) else { return Ok(BTreeSet::new()) };
     let found = rows.filter(among("service", &names))?.select(vec![col("service")])?.distinct()?.collect().await?;
-    Ok(found.iter().flat_map(|batch| texts(batch, "service").into_iter().flatten().flatten()).map(String::from).collect())
+    Ok(found
+        .iter()
+        .flat_map(|batch| texts(batch, "service").into_iter().flatten().flatten())
+        .map(String::from)
+        .collect())
 }
 
 /// An override that now says something else also touches what it said before.

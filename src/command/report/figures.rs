@@ -410,9 +410,7 @@ pub(super) mod tests {
             "previous_value": 2.0, "previous_n": 30, "shift": 1.0, "verdict": "better",
         });
         let answer = Answer { data: vec![row(&frequency)], series: None, differences: None, meta: row(&json!({})) };
-        let figure = |pack: &str| {
-            Report::new("", &question_of(pack), &answer, &Vec::new(), &[]).figures.pop().unwrap()
-        };
+        let figure = |pack: &str| Report::new("", &question_of(pack), &answer, &Vec::new(), &[]).figures.pop().unwrap();
         let days = figure("devlake");
         assert_eq!(days.value, "3.5 days a week");
         assert_eq!(days.change, "100 % more often, clear; was 2 days a week");

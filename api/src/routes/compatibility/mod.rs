@@ -27,6 +27,9 @@ pub(crate) const ROOTS: [&str; 5] = [
     "/plugins/webhook/",
 ];
 
+/// Where panels of dashboards ask.
+pub(crate) const PANELS: &str = "/grafana";
+
 /// Every such address.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     let routes = OpenApiRouter::new()

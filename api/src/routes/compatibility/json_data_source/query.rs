@@ -54,10 +54,10 @@ async fn answer(
         }
         Target::Stages => (api.ask(move |engine| async move { engine.stages(&question).await }).await?, Some("stage")),
     };
-    if text(&request.payload, "format").as_deref() == Some("table") || request.r#type.as_deref() == Some("table") {
+    if text(&request.payload, "format")?.as_deref() == Some("table") || request.r#type.as_deref() == Some("table") {
         return Ok(vec![table(&answer, ref_id)]);
     }
-    let field = text(&request.payload, "field").unwrap_or_else(|| "value".to_owned());
+    let field = text(&request.payload, "field")?.unwrap_or_else(|| "value".to_owned());
     series(&answer, &Shape { target, field: &field, keys: [group, split], ref_id })
 }
 
@@ -170,14 +170,14 @@ fn question_of(panel: &QueryRequest, request: &TargetRequest) -> Result<Asked, P
     let mut asked = Asked {
         from,
         to,
-        bucket: text(payload, "bucket").or_else(|| panel.interval_ms.map(|width| bucket_of(width).to_owned())),
-        tz: text(payload, "tz").or_else(|| zone.map(String::from)),
+        bucket: text(payload, "bucket")?.or_else(|| panel.interval_ms.map(|width| bucket_of(width).to_owned())),
+        tz: text(payload, "tz")?.or_else(|| zone.map(String::from)),
         service: several(&payload["service"]),
         team: several(&payload["team"]),
         repository: several(&payload["repository"]),
         environment: several(&payload["environment"]),
-        group_by: text(payload, "group_by"),
-        pack: text(payload, "pack"),
+        group_by: text(payload, "group_by")?,
+        pack: text(payload, "pack")?,
         ..Asked::default()
     };
     for filter in panel.filters.iter().flatten() {
@@ -228,8 +228,15 @@ fn narrow(asked: &mut Asked, filter: &AdHocFilter) -> Result<(), Problem> {
 }
 
 /// A text of the form; none where it is empty.
-fn text(payload: &Value, name: &str) -> Option<String> {
-    payload.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty()).map(String::from)
+fn text(payload: &Value, name: &str) -> Result<Option<String>, Problem> {
+    match payload.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+        Some(other) => Err(Problem::new(Kind::InvalidParameter, "it is no text")
+            .parameter(name)
+            .value(other.to_string())
+            .expected("a text, or nothing")),
+    }
 }
 
 /// Several values as a dashboard writes them: a list, `(a|b)`, `{a,b}`, or one. Everything is no choice.

@@ -1,7 +1,7 @@
 //! What a dashboard sends. Only what is read is named; a dashboard sends much more. An empty body is as good as `{}`.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
@@ -27,7 +27,10 @@ pub(crate) struct Range {
 #[serde(default)]
 pub(crate) struct AdHocFilter {
     /// `team`, `service`, `repository` or `environment`; the plurals too.
-    #[schema(pattern = "^(team|service|repository|environment|teams|services|repositories|environments)?$", example = "team")]
+    #[schema(
+        pattern = "^(team|service|repository|environment|teams|services|repositories|environments)?$",
+        example = "team"
+    )]
     pub(crate) key: String,
     /// `=`, or `=~` for one of several.
     #[schema(pattern = "^(=|=~|=\\|)?$", example = "=")]
@@ -49,6 +52,7 @@ pub(crate) struct TargetRequest {
     pub(crate) target: Option<String>,
     /// The fields of its form.
     #[schema(value_type = Option<PayloadForm>)]
+    #[serde(deserialize_with = "form")]
     pub(crate) payload: Value,
     /// Whether it is switched off.
     pub(crate) hide: bool,
@@ -93,7 +97,10 @@ pub(crate) struct PayloadForm {
 #[expect(dead_code, reason = "says what `VariableRequest::payload` may hold, which may also be the name alone")]
 pub(crate) struct VariableForm {
     /// Whose names.
-    #[schema(pattern = "^(team|service|repository|environment|teams|services|repositories|environments)?$", example = "teams")]
+    #[schema(
+        pattern = "^(team|service|repository|environment|teams|services|repositories|environments)?$",
+        example = "teams"
+    )]
     target: Option<String>,
 }
 
@@ -113,6 +120,7 @@ fn target_schema() -> Schema {
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct QueryRequest {
     /// The dashboard's period.
+    #[serde(deserialize_with = "object")]
     pub(crate) range: Option<Range>,
     /// Its time zone, or `browser`.
     pub(crate) timezone: Option<String>,
@@ -120,9 +128,10 @@ pub(crate) struct QueryRequest {
     #[schema(example = 86_400_000)]
     pub(crate) interval_ms: Option<f64>,
     /// Filters of the dashboard.
-    #[serde(alias = "adhocFilters")]
+    #[serde(alias = "adhocFilters", deserialize_with = "objects")]
     pub(crate) filters: Option<Vec<AdHocFilter>>,
     /// The queries.
+    #[serde(deserialize_with = "objects")]
     pub(crate) targets: Option<Vec<TargetRequest>>,
 }
 
@@ -148,6 +157,7 @@ pub(crate) struct OptionsRequest {
 pub(crate) struct VariableRequest {
     /// `{"target": "teams"}`, or the name alone.
     #[schema(value_type = Option<VariableForm>)]
+    #[serde(deserialize_with = "form_or_name")]
     payload: Value,
     /// The name, as older clients give it.
     #[schema(pattern = "^(team|service|repository|environment|teams|services|repositories|environments)?$")]
@@ -167,7 +177,10 @@ impl VariableRequest {
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub(crate) struct KeyRequest {
     /// `team`, `service`, `repository` or `environment`; the plurals too.
-    #[schema(pattern = "^(team|service|repository|environment|teams|services|repositories|environments)$", example = "team")]
+    #[schema(
+        pattern = "^(team|service|repository|environment|teams|services|repositories|environments)$",
+        example = "team"
+    )]
     pub(crate) key: String,
 }
 
@@ -184,8 +197,10 @@ pub(crate) struct SearchRequest {
 #[serde(default)]
 pub(crate) struct AnnotationRequest {
     /// The dashboard's period.
+    #[serde(deserialize_with = "object")]
     pub(crate) range: Option<Range>,
     /// The annotation as it is configured.
+    #[serde(deserialize_with = "object")]
     pub(crate) annotation: Option<ChosenAnnotation>,
 }
 
@@ -196,6 +211,37 @@ pub(crate) struct ChosenAnnotation {
     /// `deployments`, `failures` or `incidents`.
     #[schema(pattern = "^(deployments|failures|incidents)?$", example = "failures")]
     pub(crate) query: Option<String>,
+}
+
+/// An object, and not a list of its fields in their order, as which serde would read it too.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    (!value.is_null()).then(|| of_object(value)).transpose()
+}
+
+/// A list of objects.
+fn objects<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<Vec<T>>, D::Error> {
+    let values = Option::<Vec<Value>>::deserialize(deserializer)?;
+    values.map(|values| values.into_iter().map(of_object).collect()).transpose()
+}
+
+/// The fields of a form, if there is one.
+fn form<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    if value.is_object() || value.is_null() { Ok(value) } else { Err(D::Error::custom("a form is an object")) }
+}
+
+/// The same, or the one name that it would hold.
+fn form_or_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    if value.is_string() { Ok(value) } else { form(value).map_err(D::Error::custom) }
+}
+
+fn of_object<T: DeserializeOwned, E: Error>(value: Value) -> Result<T, E> {
+    if !value.is_object() {
+        return Err(E::custom(format!("`{value}` is no object")));
+    }
+    serde_json::from_value(value).map_err(E::custom)
 }
 
 /// Reads a body; an empty one says nothing.
