@@ -2,6 +2,8 @@
 are time zones and packs, that a cursor comes from the page before, and which deployments there are. Questions that are
 meant to be valid get such values; those that are meant to be wrong are left as they are."""
 
+import os
+
 import schemathesis
 from schemathesis import GenerationMode
 
@@ -18,11 +20,13 @@ VALID = {
 }
 PERIOD = {"from": "2026-08-01T00:00:00.000Z", "to": "2026-11-01T00:00:00.000Z"}
 IN_BODIES = {
+    "/api/v1/session": {"token": os.environ["TOKEN"]},
     "/api/v1/overrides": {"deployment": "deploy-910", "incident": "inc-46"},
     "/grafana/annotations": {"range": PERIOD},
     "/grafana/query": {"range": PERIOD, "timezone": "Europe/Berlin"},
 }
 IN_PATHS = {
+    "/webhooks/{source}/{connection}": {"connection": "main"},
     "/api/v4/groups/{id}/dora/metrics": {"id": "team-000"},
     "/api/v4/projects/{id}/dora/metrics": {"id": "svc-0002"},
 }
