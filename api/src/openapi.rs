@@ -203,21 +203,18 @@ fn add_decision(api: &mut Map<String, Value>) {
 
 /// Dashboards leave out a body that would say nothing.
 fn allow_empty_bodies(api: &mut Map<String, Value>) {
-    let paths = api["paths"].as_object_mut().map(std::mem::take).unwrap_or_default();
-    let without_need = |(path, mut item): (String, Value)| {
-        if !path.starts_with(PANELS) {
-            return (path, item);
-        }
-        let body = &mut item["post"]["requestBody"];
+    let schemas = api["components"]["schemas"].clone();
+    let says_something = |body: &Value| {
         let schema = body["content"]["application/json"]["schema"]["$ref"].as_str().unwrap_or_default();
-        let name = schema.rsplit('/').next().unwrap_or_default();
-        if api["components"]["schemas"][name].get("required").is_none() {
+        schemas[schema.rsplit('/').next().unwrap_or_default()].get("required").is_some()
+    };
+    let paths = api.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten();
+    for (_, item) in paths.filter(|(path, _)| path.starts_with(PANELS)) {
+        let body = item.get_mut("post").and_then(|operation| operation.get_mut("requestBody"));
+        if let Some(body) = body.filter(|body| !says_something(body)) {
             body["required"] = json!(false);
         }
-        (path, item)
-    };
-    let paths: Map<String, Value> = paths.into_iter().map(without_need).collect();
-    api["paths"] = Value::Object(paths);
+    }
 }
 
 /// With references to where definitions are in this document.
