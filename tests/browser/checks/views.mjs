@@ -169,7 +169,7 @@ export const checks = {
     for (const one of shares) says(await window.page.innerText(`[data-check="${one.check}"] strong`), one.value, one.check);
     await window.go();
     await window.page.waitForSelector('#missing-title');
-    assert.ok(await window.page.locator('article[data-metric] a[href*="data-quality"]').count(), 'cards say how good their data are');
+    await window.page.waitForFunction(() => [...document.querySelectorAll('article[data-metric] .beside')].every((one) => /\d\/10[^]*\d\s%/.test(one.innerText)), undefined, { timeout: 10_000 });
   }),
 
   'sources and deliveries are those of the API': check(async (window) => {

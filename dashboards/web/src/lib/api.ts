@@ -78,6 +78,11 @@ export class Problem extends Error {
   }
 }
 
+/** Whether asking the same again can help. */
+export function passes({ status }: Problem): boolean {
+  return status < 400 || status >= 500;
+}
+
 /** Where a question, a path with its query, is answered. */
 export function address(question: string): string {
   return new URL(`api/v1/${question}`, document.baseURI).href;

@@ -16,8 +16,8 @@ export interface Change {
 
 /** Words for more and less of a metric. */
 const WORDS: Record<Format, [more: string, less: string]> = {
-  frequency: ['more often', 'less often'],
-  weekly: ['more often', 'less often'],
+  frequency: ['higher', 'lower'],
+  weekly: ['higher', 'lower'],
   count: ['more', 'fewer'],
   duration: ['longer', 'shorter'],
   rate: ['higher', 'lower'],

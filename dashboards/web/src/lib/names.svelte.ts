@@ -7,6 +7,7 @@ const MOST = 20_000;
 
 /** A list that is opened again sooner shows what it showed. */
 const FRESH_MS = 30_000;
+const AGAIN_MS = 5_000;
 
 class Names {
   teams = $state.raw<Team[]>([]);
@@ -18,7 +19,7 @@ class Names {
   async load(): Promise<void> {
     if (Date.now() - this.#asked < FRESH_MS) return;
     this.#asked = Date.now();
-    this.loading = this.services.length === 0;
+    this.loading = this.services.length === 0 && !this.problem;
     const { signal } = new AbortController();
     try {
       [this.teams, this.services] = await Promise.all([
@@ -28,6 +29,7 @@ class Names {
       this.problem = '';
     } catch (cause) {
       this.#asked = 0;
+      setTimeout(() => void this.load(), AGAIN_MS);
       this.problem = cause instanceof Problem ? cause.message : String(cause);
     }
     this.loading = false;
