@@ -28,7 +28,7 @@ export const checks = {
     await form.waitFor({ state: 'detached', timeout: 60_000 });
     await window.explained();
     const numerator = week.numerator + 1;
-    await page.waitForFunction((n) => document.querySelector('dialog [data-field="answer"]')?.textContent.replaceAll(',', '').includes(`${n} of `), numerator);
+    await page.waitForFunction((n) => document.querySelector('dialog [data-field="answer"]')?.textContent.replaceAll(',', '').includes(`${n} of `), numerator, { timeout: 60_000 });
     assert.equal((await failRate(window, at)).numerator, numerator);
 
     await window.go('data-quality');
