@@ -111,6 +111,7 @@ impl Config {
             environments: self.environments.clone(),
             rework: self.rework.clone(),
             packs: packs_of(&self.packs),
+            ..Catalog::default()
         }
     }
 

@@ -1,7 +1,8 @@
 //! Teams, services, environments and rules as one TOML file tells them, and how a source's names are
 //! mapped onto them. What no entry maps keeps a plain default: a repository's last segment is its service.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 use dorado_lake::{Deployment, Tier};
 use schemars::JsonSchema;
@@ -27,6 +28,52 @@ pub struct Catalog {
     /// Packs of one's own. No row of gold depends on them.
     #[serde(skip)]
     pub packs: Vec<Pack>,
+    /// Finds services by their names.
+    #[serde(skip)]
+    pub index: Index,
+}
+
+/// Services by every name that they have. Made when it is first asked, so services are not changed after that; a
+/// clone makes its own.
+#[derive(Default)]
+pub struct Index(OnceLock<Places>);
+
+/// Places in [`Catalog::services`].
+#[derive(Default)]
+struct Places {
+    by_name: HashMap<String, usize>,
+    by_any_name: HashMap<String, usize>,
+    by_repository: HashMap<String, Vec<usize>>,
+}
+
+impl Index {
+    fn of(&self, services: &[ServiceEntry]) -> &Places {
+        self.0.get_or_init(|| {
+            let mut places = Places::default();
+            for (place, service) in services.iter().enumerate() {
+                places.by_name.entry(service.name.clone()).or_insert(place);
+                for name in std::iter::once(&service.name).chain(&service.aliases) {
+                    places.by_any_name.entry(name.clone()).or_insert(place);
+                }
+                for repository in &service.repositories {
+                    places.by_repository.entry(repository.to_ascii_lowercase()).or_default().push(place);
+                }
+            }
+            places
+        })
+    }
+}
+
+impl Clone for Index {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Index")
+    }
 }
 
 /// One service.
@@ -109,20 +156,15 @@ impl Catalog {
 
     /// A service's own name for one of its names.
     pub fn canonical<'a>(&'a self, name: &'a str) -> &'a str {
-        self.services
-            .iter()
-            .find(|s| s.name == name || s.aliases.iter().any(|a| a == name))
-            .map_or(name, |s| s.name.as_str())
+        let place = self.index.of(&self.services).by_any_name.get(name);
+        place.map_or(name, |&place| self.services[place].name.as_str())
     }
 
     /// Services that the configuration builds from `repository`; else the one named like its last segment.
     pub fn services_of_repository(&self, repository: &str) -> BTreeSet<String> {
-        let mapped: BTreeSet<String> = self
-            .services
-            .iter()
-            .filter(|s| s.repositories.iter().any(|r| r.eq_ignore_ascii_case(repository)))
-            .map(|s| s.name.clone())
-            .collect();
+        let places = self.index.of(&self.services).by_repository.get(&repository.to_ascii_lowercase());
+        let mapped: BTreeSet<String> =
+            places.into_iter().flatten().map(|&place| self.services[place].name.clone()).collect();
         if mapped.is_empty() {
             let last = repository.rsplit('/').next().unwrap_or(repository);
             return BTreeSet::from([self.canonical(last).to_owned()]);
@@ -132,7 +174,7 @@ impl Catalog {
 
     /// The entry of a service.
     pub fn service(&self, name: &str) -> Option<&ServiceEntry> {
-        self.services.iter().find(|s| s.name == name)
+        self.index.of(&self.services).by_name.get(name).map(|&place| &self.services[place])
     }
 
     /// The rework rule in force for a service.
