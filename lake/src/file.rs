@@ -58,6 +58,16 @@ const SORTED_BY: &str = "service";
 /// Rows in a page of a sorted table.
 const ROWS_PER_PAGE: usize = 8_192;
 
+/// Whether a column's values hardly repeat.
+pub(crate) fn is_unlike(column: &str) -> bool {
+    UNLIKE.contains(&column)
+}
+
+/// Whether a table's rows are sorted by its first column.
+pub(crate) fn is_sorted(schema: &Schema) -> bool {
+    schema.fields().first().is_some_and(|field| field.name() == SORTED_BY)
+}
+
 /// A file that a table consists of.
 #[derive(Debug)]
 pub(crate) struct DataFile {
@@ -184,7 +194,7 @@ fn properties(schema: &Schema) -> WriterProperties {
         .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
         .set_statistics_truncate_length(Some(STATISTICS_LENGTH))
         .set_column_index_truncate_length(Some(STATISTICS_LENGTH));
-    if schema.fields().first().is_some_and(|field| field.name() == SORTED_BY) {
+    if is_sorted(schema) {
         properties = properties.set_data_page_row_count_limit(ROWS_PER_PAGE);
     }
     for field in schema.fields() {

@@ -14,6 +14,7 @@ use futures::future::try_join_all;
 use object_store::ObjectStore;
 
 use crate::address::{self, Access, Place, unavailable};
+use crate::hot::Hot;
 use crate::inbox::Inbox;
 use crate::log::Metadata;
 use crate::table::Table;
@@ -110,11 +111,19 @@ pub struct Options {
     pub checkpoint_every: u64,
     /// Small files in a month from which on they are merged.
     pub compact_from: usize,
+    /// Bytes of columns that are kept decoded between questions.
+    pub bytes_kept: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { inbox_dir: None, retention: chrono::Duration::hours(1), checkpoint_every: 50, compact_from: 8 }
+        Self {
+            inbox_dir: None,
+            retention: chrono::Duration::hours(1),
+            checkpoint_every: 50,
+            compact_from: 8,
+            bytes_kept: 128 << 20,
+        }
     }
 }
 
@@ -194,7 +203,7 @@ impl Lake {
         through: i64,
     ) -> Self {
         let store_url = new_store_url();
-        let snapshot = Snapshot::new(store_url.clone())
+        let snapshot = Snapshot::new(store_url.clone(), Arc::new(Hot::new(options.bytes_kept)))
             .with_tables(facts.values().map(|table| table.state()))
             .with_silver_through(through);
         Self {

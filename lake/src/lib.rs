@@ -7,6 +7,7 @@ mod delivery;
 mod error;
 mod fact;
 mod file;
+mod hot;
 mod import;
 mod inbox;
 mod lake;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::common::Result;
+use datafusion::common::{Result, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
@@ -13,10 +13,33 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use object_store::ObjectStore;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+
+use crate::file::DataFile;
+use crate::table::TableState;
+
+/// A file as DataFusion names it.
+pub(crate) fn partitioned(table: &TableState, file: &Arc<DataFile>) -> PartitionedFile {
+    let meta = ObjectMeta {
+        location: Path::from(format!("{}/{}", table.name, file.path)),
+        last_modified: crate::Instant::from_timestamp_millis(file.modified_at).unwrap_or_default(),
+        size: file.n_bytes,
+        e_tag: None,
+        version: None,
+    };
+    PartitionedFile::new_from_meta(meta)
+        .with_partition_values(vec![ScalarValue::Utf8(Some(file.month.clone()))])
+        .with_statistics(Arc::new(Statistics {
+            num_rows: file.bounds.num_rows,
+            ..Statistics::new_unknown(&table.schema)
+        }))
+        // Keeps the file on the disk for as long as the plan lives.
+        .with_extension(Arc::clone(&file.hold))
+}
 
 /// Makes readers that keep footer and page index in a session's cache.
 #[derive(Debug)]
@@ -28,6 +51,12 @@ impl Readers {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, runtime: &RuntimeEnv) -> Self {
         let cache = runtime.cache_manager.get_file_metadata_cache();
         Self { cached: CachedParquetFileReaderFactory::new(store, cache) }
+    }
+
+    /// Opens a file outside a scan.
+    pub(crate) fn open(&self, table: &TableState, file: &Arc<DataFile>) -> Result<Reader> {
+        let metrics = ExecutionPlanMetricsSet::new();
+        Ok(Reader { cached: self.cached.create_reader(0, partitioned(table, file), None, &metrics)? })
     }
 }
 
@@ -44,7 +73,8 @@ impl ParquetFileReaderFactory for Readers {
     }
 }
 
-struct Reader {
+/// Reads one file.
+pub(crate) struct Reader {
     cached: Box<dyn AsyncFileReader + Send>,
 }
 

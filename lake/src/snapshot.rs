@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::object_store::ObjectStoreUrl;
 
+use crate::hot::Hot;
 use crate::provider::LakeTable;
 use crate::table::TableState;
 
@@ -13,21 +14,22 @@ use crate::table::TableState;
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     store_url: ObjectStoreUrl,
+    hot: Arc<Hot>,
     tables: BTreeMap<String, (Arc<TableState>, Arc<LakeTable>)>,
     silver_through: i64,
     gold_through: i64,
 }
 
 impl Snapshot {
-    pub(crate) fn new(store_url: ObjectStoreUrl) -> Self {
-        Self { store_url, tables: BTreeMap::new(), silver_through: 0, gold_through: 0 }
+    pub(crate) fn new(store_url: ObjectStoreUrl, hot: Arc<Hot>) -> Self {
+        Self { store_url, hot, tables: BTreeMap::new(), silver_through: 0, gold_through: 0 }
     }
 
     /// The same with other states of some tables.
     pub(crate) fn with_tables(&self, states: impl IntoIterator<Item = Arc<TableState>>) -> Self {
         let mut next = self.clone();
         for state in states {
-            let provider = Arc::new(LakeTable::new(Arc::clone(&state), self.store_url.clone()));
+            let provider = Arc::new(LakeTable::new(Arc::clone(&state), self.store_url.clone(), &self.hot));
             next.tables.insert(state.name.clone(), (state, provider));
         }
         next

@@ -4,6 +4,7 @@
 mod collecting;
 mod faults;
 mod held;
+mod keeping;
 mod maintaining;
 mod reading;
 mod rows;
