@@ -75,6 +75,9 @@ fn summarise<T: Whole>(parts: &[&[T]], sieve: &mut Sieve<T>) -> Option<Distribut
     Some(wanted.distribution(&extent, &found))
 }
 
+/// Values that the nearest cache holds.
+const PIECE: usize = 2048;
+
 /// What one walk over a sample tells.
 #[derive(Debug, Clone, Copy)]
 struct Extent {
@@ -87,12 +90,13 @@ struct Extent {
 impl Extent {
     /// `None` for a sample without values.
     fn of<T: Whole>(parts: &[&[T]]) -> Option<Self> {
-        Some(Self {
-            n: parts.iter().map(|part| part.len()).sum(),
-            min: (*parts.iter().filter_map(|part| part.iter().min()).min()?).into(),
-            max: (*parts.iter().filter_map(|part| part.iter().max()).max()?).into(),
-            sum: parts.iter().map(|part| T::sum(part)).sum(),
-        })
+        // Piece by piece, so that what one walk fetches the next two find at hand.
+        let pieces = parts.iter().flat_map(|part| part.chunks(PIECE));
+        let extents = pieces.filter_map(|piece| {
+            let (min, max) = ((*piece.iter().min()?).into(), (*piece.iter().max()?).into());
+            Some(Self { n: piece.len(), min, max, sum: T::sum(piece) })
+        });
+        extents.reduce(Self::with)
     }
 
     /// Of two samples together.

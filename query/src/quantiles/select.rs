@@ -18,7 +18,13 @@ impl Whole for i32 {
 
 impl Whole for i64 {
     fn sum(values: &[Self]) -> i128 {
-        values.iter().map(|&value| i128::from(value)).sum()
+        // In halves: sums of fewer than 2³¹ of them do not overflow, and several are added at once.
+        let halves = values.chunks(1 << 30).map(|chunk| {
+            let high: i64 = chunk.iter().map(|value| value >> 32).sum();
+            let low: i64 = chunk.iter().map(|value| value & 0xffff_ffff).sum();
+            (i128::from(high) << 32) + i128::from(low)
+        });
+        halves.sum()
     }
 }
 

@@ -9,8 +9,51 @@ pub(super) struct Differences<'a> {
     known: Vec<(i64, u128)>,
 }
 
-/// Samples larger than this are first searched in a thinned copy.
-const THIN: usize = 1024;
+/// Samples larger than these are first searched in thinned copies, the smaller first.
+const THIN: [usize; 2] = [1 << 10, 1 << 15];
+
+/// How many pairs are at most d, the largest difference of those, and the smallest of the others.
+struct Split {
+    count: u128,
+    below: Option<i64>,
+    above: Option<i64>,
+}
+
+/// A walk over a part of `a`, and beside it over `b`.
+#[derive(Debug, Clone, Copy)]
+struct Strand {
+    at_a: usize,
+    end: usize,
+    at_b: usize,
+    n_above: u128,
+    below: i64,
+    above: i64,
+}
+
+impl Default for Strand {
+    fn default() -> Self {
+        Self { at_a: 0, end: 0, at_b: 0, n_above: 0, below: i64::MIN, above: i64::MAX }
+    }
+}
+
+impl Strand {
+    /// Goes on by one value; whether it is at its end. Written without a branch where it can be: which of the two steps comes
+    /// is a coin toss.
+    #[inline]
+    fn step(&mut self, a: &[i64], b: &[i64], d: i64) -> bool {
+        if self.at_a >= self.end || self.at_b >= b.len() {
+            return true;
+        }
+        let difference = a[self.at_a] - b[self.at_b];
+        let is_above = difference > d;
+        self.above = self.above.min(if is_above { difference } else { i64::MAX });
+        self.below = self.below.max(if is_above { i64::MIN } else { difference });
+        self.n_above += if is_above { 0 } else { self.at_b as u128 };
+        self.at_b += usize::from(is_above);
+        self.at_a += usize::from(!is_above);
+        false
+    }
+}
 
 impl<'a> Differences<'a> {
     /// `a` and `b` rise, hold at least one value each, and no difference overflows.
@@ -48,41 +91,72 @@ impl<'a> Differences<'a> {
     }
 
     fn probe(&mut self, d: i64) {
-        if let Err(place) = self.known.binary_search_by_key(&d, |known| known.0) {
-            self.known.insert(place, (d, self.n_at_most(d)));
-        }
-    }
-
-    /// Number of pairs with a − b ≤ `d`: as a rises, so does the first b that is large enough.
-    fn n_at_most(&self, d: i64) -> u128 {
-        let (mut at_a, mut at_b, mut n_too_large) = (0, 0, 0_u128);
-        while at_a < self.a.len() && at_b < self.b.len() {
-            // Written without a branch: which of the two steps comes is a coin toss.
-            let step_b = self.a[at_a] - d > self.b[at_b];
-            n_too_large += if step_b { 0 } else { at_b as u128 };
-            at_b += usize::from(step_b);
-            at_a += usize::from(!step_b);
-        }
-        n_too_large += (self.a.len() - at_a) as u128 * self.b.len() as u128;
-        self.len() - n_too_large
-    }
-
-    /// Large samples: differences of evenly thinned samples, a percent of ranks to either side, are most
-    /// often a tight bracket. Where they are not, the search goes on from a wider one.
-    fn bracket_by_thinning(&mut self, ranks: &[u128]) {
-        if self.a.len().max(self.b.len()) <= 2 * THIN {
+        if self.known.binary_search_by_key(&d, |known| known.0).is_ok() {
             return;
         }
-        let (a, b) = (thin(self.a), thin(self.b));
+        let Split { count, below, above } = self.split(d);
+        // No difference lies between those two, so that all of them there have the same count.
+        for d in [below, above.map(|above| above - 1)].into_iter().flatten() {
+            if let Err(place) = self.known.binary_search_by_key(&d, |known| known.0) {
+                self.known.insert(place, (d, count));
+            }
+        }
+    }
+
+    /// The pairs parted at `d`: as a rises, so does the first b that is large enough. `a` is walked in several strands
+    /// at once, because each step of one waits for the step before.
+    fn split(&self, d: i64) -> Split {
+        const STRANDS: usize = 4;
+        let strand = self.a.len().div_ceil(STRANDS).max(1);
+        let mut strands = [Strand::default(); STRANDS];
+        let starts = (0..self.a.len()).step_by(strand);
+        for (place, at_a) in strands.iter_mut().zip(starts) {
+            let first = self.a[at_a];
+            let at_b = self.b.partition_point(|&b| b < first - d);
+            let above = if at_b > 0 { first - self.b[at_b - 1] } else { i64::MAX };
+            *place = Strand { at_a, end: self.a.len().min(at_a + strand), at_b, above, ..Strand::default() };
+        }
+        loop {
+            let mut is_done = true;
+            for strand in &mut strands {
+                is_done &= strand.step(self.a, self.b, d);
+            }
+            if is_done {
+                break;
+            }
+        }
+        let mut n_above = 0;
+        let (mut below, mut above) = (i64::MIN, i64::MAX);
+        for strand in strands {
+            n_above += strand.n_above;
+            below = below.max(strand.below);
+            above = above.min(strand.above);
+            // From here on every b is too small.
+            if let Some(&a) = self.a.get(strand.at_a).filter(|_| strand.at_a < strand.end) {
+                n_above += (strand.end - strand.at_a) as u128 * self.b.len() as u128;
+                above = above.min(a - self.b[self.b.len() - 1]);
+            }
+        }
+        let some = |value: i64, none: i64| (value != none).then_some(value);
+        Split { count: self.len() - n_above, below: some(below, i64::MIN), above: some(above, i64::MAX) }
+    }
+
+    /// Large samples: differences of evenly thinned samples, some ranks to either side, are most often a tight bracket.
+    /// Where they are not, the search goes on from a wider one.
+    fn bracket_by_thinning(&mut self, ranks: &[u128]) {
+        let size = self.a.len().max(self.b.len());
+        let Some(&thinner) = THIN.iter().rev().find(|&&thinner| size > 2 * thinner) else { return };
+        let (a, b) = (thin(self.a, thinner), thin(self.b, thinner));
         let mut thinned = Differences::new(&a, &b);
         let (n_thinned, n_all) = (thinned.len(), self.len());
-        let margin = n_thinned / 100;
+        // Each of `thinner` values stands for its neighbours.
+        let margin = (2 * n_thinned / thinner as u128).max(1);
         let around = ranks.iter().flat_map(|&rank| {
             let middle = (rank as f64 / n_all as f64 * n_thinned as f64) as u128;
             [middle.saturating_sub(margin).max(1), (middle + margin).min(n_thinned)]
         });
-        let guesses: Vec<i64> = around.map(|rank| thinned.at_rank(rank)).collect();
-        for guess in guesses {
+        let around: Vec<u128> = around.collect();
+        for guess in thinned.at_ranks(&around) {
             self.probe(guess);
         }
     }
@@ -95,8 +169,8 @@ fn between(low: (i64, u128), high: (i64, u128), rank: u128) -> i64 {
     (low.0 + step).clamp(low.0 + 1, high.0 - 1)
 }
 
-fn thin(sample: &[i64]) -> Vec<i64> {
-    let n = sample.len().min(THIN);
+fn thin(sample: &[i64], thinner: usize) -> Vec<i64> {
+    let n = sample.len().min(thinner);
     (0..n).map(|i| sample[(2 * i + 1) * sample.len() / (2 * n)]).collect()
 }
 
