@@ -159,6 +159,7 @@ pub(crate) struct Encoder {
 }
 
 /// A finished file, not yet stored.
+#[derive(Debug)]
 pub(crate) struct Encoded {
     pub(crate) bytes: Vec<u8>,
     pub(crate) stats: String,

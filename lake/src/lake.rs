@@ -14,6 +14,7 @@ use futures::future::try_join_all;
 use object_store::ObjectStore;
 
 use crate::address::{self, Access, Place, unavailable};
+use crate::gold::GoldFile;
 use crate::hot::Hot;
 use crate::inbox::Inbox;
 use crate::log::Metadata;
@@ -65,8 +66,17 @@ pub struct Settled {
 pub struct GoldChange {
     /// The table.
     pub table: &'static str,
-    /// The whole new content by month (`2026-11`); an empty batch removes the month.
-    pub months: BTreeMap<String, RecordBatch>,
+    /// The whole new content by month (`2026-11`).
+    pub months: BTreeMap<String, GoldMonth>,
+}
+
+/// The whole new content of a month.
+#[derive(Debug)]
+pub enum GoldMonth {
+    /// Its rows; none of them remove the month.
+    Rows(RecordBatch),
+    /// A file that [`Lake::gold_encoder`] made.
+    Encoded(GoldFile),
 }
 
 /// How a source is doing.

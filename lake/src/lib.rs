@@ -7,6 +7,7 @@ mod delivery;
 mod error;
 mod fact;
 mod file;
+mod gold;
 mod hot;
 mod import;
 mod inbox;
@@ -33,8 +34,9 @@ pub use error::{Cause, Error, is_of_store};
 pub use fact::{
     Change, Deployment, Fact, Incident, Instant, Override, PullRequest, Stamp, Stamped, Status, Tier, Verdict,
 };
+pub use gold::{GoldEncoder, GoldFile};
 pub use import::Import;
-pub use lake::{Batch, GoldChange, Kept, Lake, Options, Reason, Settled, SourceStatus};
+pub use lake::{Batch, GoldChange, GoldMonth, Kept, Lake, Options, Reason, Settled, SourceStatus};
 pub use maintain::Maintained;
 pub use month::Month;
 pub use register::{Deed, Entry, Key, KeyDigest, NewToken, NoScope, Register, Scope, Token, redacted};

@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError};
 use arrow::array::RecordBatch;
 use futures::future::{join_all, try_join_all};
 
+use crate::gold::GoldFile;
 use crate::inbox::{Leaving, Outcome};
 use crate::lake::{PUBLISH, SETTLE};
 use crate::month::Month;
 use crate::sorted::Sorted;
 use crate::table::{Change, Table};
-use crate::{Batch, Error, GoldChange, Lake, Settled, bronze};
+use crate::{Batch, Error, GoldChange, GoldMonth, Lake, Settled, bronze};
 
 /// Letters of a reason that is counted.
 const LONGEST_REASON: usize = 200;
@@ -113,9 +114,13 @@ impl Lake {
         self.inbox()?;
         let _publishing = self.inner.publishing.lock().await;
         let tables = self.gold_tables();
-        let mut changes = BTreeMap::<&'static str, BTreeMap<String, RecordBatch>>::new();
+        let mut changes = BTreeMap::<&'static str, BTreeMap<String, GoldMonth>>::new();
         for GoldChange { table, months } in gold {
-            check(&tables, table, &months)?;
+            for month in months.values() {
+                if let GoldMonth::Rows(rows) = month {
+                    check(&tables, table, rows)?;
+                }
+            }
             changes.entry(table).or_default().extend(months);
         }
         if changes.is_empty() && through <= self.published_through() {
@@ -146,37 +151,37 @@ fn leaving(settled: &Settled) -> Leaving {
     Leaving { arrival: settled.arrival, source: settled.delivery.source_name(), outcome, reason }
 }
 
-fn check(
-    tables: &BTreeMap<&'static str, Arc<Table>>,
-    name: &str,
-    months: &BTreeMap<String, RecordBatch>,
-) -> Result<(), Error> {
+/// Whether rows have the columns that their table was declared with.
+pub(crate) fn check(tables: &BTreeMap<&'static str, Arc<Table>>, name: &str, rows: &RecordBatch) -> Result<(), Error> {
     let problem = |problem: String| Error::Schema { table: name.to_owned(), problem };
     let table = tables.get(name).ok_or_else(|| problem("it was not declared as a gold table".to_owned()))?;
     let declared = table.state();
-    for (month, rows) in months {
-        let (found, known) = (rows.schema(), &declared.schema);
-        let same = found.fields().len() == known.fields().len()
-            && found
-                .fields()
-                .iter()
-                .zip(known.fields())
-                .all(|(found, known)| found.name() == known.name() && found.data_type() == known.data_type());
-        if !same {
-            return Err(problem(format!("rows of {month} have the columns {found:?}, declared were {known:?}")));
-        }
+    let (found, known) = (rows.schema(), &declared.schema);
+    let same = found.fields().len() == known.fields().len()
+        && found
+            .fields()
+            .iter()
+            .zip(known.fields())
+            .all(|(found, known)| found.name() == known.name() && found.data_type() == known.data_type());
+    if !same {
+        return Err(problem(format!("rows have the columns {found:?}, declared were {known:?}")));
     }
     Ok(())
 }
 
-async fn publish_table(table: &Table, months: BTreeMap<String, RecordBatch>, through: i64) -> Result<(), Error> {
+async fn publish_table(table: &Table, months: BTreeMap<String, GoldMonth>, through: i64) -> Result<(), Error> {
     let replaced: HashSet<String> = months.keys().cloned().collect();
-    let filled = months.into_iter().filter(|(_, rows)| rows.num_rows() > 0);
-    let files = filled.map(|(month, rows)| async move { table.write(&month, vec![rows]).await });
-    let files = join_all(files).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let files = months.into_iter().map(|(month, content)| async move {
+        match content {
+            GoldMonth::Rows(rows) if rows.num_rows() == 0 => Ok(None),
+            GoldMonth::Rows(rows) => table.write(&month, vec![rows]).await.map(Some),
+            GoldMonth::Encoded(GoldFile(encoded)) => table.store_file(&month, encoded).await.map(Some),
+        }
+    });
+    let files: Vec<_> = join_all(files).await.into_iter().collect::<Result<_, _>>()?;
     let plan = |state: &crate::table::TableState| {
         let mut change = Change::of_data("WRITE");
-        change.add = files;
+        change.add = files.into_iter().flatten().collect();
         change.remove = state.files.iter().filter(|file| replaced.contains(&file.month)).cloned().collect();
         change.transaction = Some((PUBLISH, through));
         Ok(Some(change))

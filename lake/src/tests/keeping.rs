@@ -7,7 +7,7 @@ use arrow::array::{BooleanArray, Int64Array, RecordBatch, StringArray, Timestamp
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::tests::{collect, path, session};
-use crate::{GoldChange, Lake, Options};
+use crate::{GoldChange, GoldMonth, Lake, Options};
 
 fn schema() -> SchemaRef {
     let at = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
@@ -43,7 +43,10 @@ async fn lake(directory: &tempfile::TempDir, bytes_kept: usize) -> Lake {
     let lake = Lake::open_with(&path(directory), Options { bytes_kept, ..Options::default() }).await.unwrap();
     lake.declare_gold("shipments", schema()).await.unwrap();
     for (number, n_rows) in [(0, 700), (1, 300), (2, 2)] {
-        let months = BTreeMap::from([(format!("1970-{:02}", number + 1), month(number, n_rows))]);
+        let mut encoder = lake.gold_encoder("shipments").unwrap();
+        encoder.push(&month(number, n_rows)).unwrap();
+        let file = GoldMonth::Encoded(encoder.finish().unwrap());
+        let months = BTreeMap::from([(format!("1970-{:02}", number + 1), file)]);
         lake.publish(vec![GoldChange { table: "shipments", months }], number + 1).await.unwrap();
     }
     lake

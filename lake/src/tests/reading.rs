@@ -7,7 +7,7 @@ use arrow::array::{Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::tests::{collect, count, facts, keep_all, path, query, session, settle_all};
-use crate::{Change, Error, GoldChange, Lake, Row};
+use crate::{Change, Error, GoldChange, GoldMonth, Lake, Row};
 
 pub(crate) fn gold_schema() -> SchemaRef {
     let fields = [Field::new("service", DataType::Utf8, true), Field::new("seconds", DataType::Int64, true)];
@@ -18,7 +18,7 @@ pub(crate) fn gold(month: &str, rows: &[(&str, i64)]) -> Vec<GoldChange> {
     let services: StringArray = rows.iter().map(|(service, _)| Some(*service)).collect();
     let seconds: Int64Array = rows.iter().map(|(_, seconds)| Some(*seconds)).collect();
     let batch = RecordBatch::try_new(gold_schema(), vec![Arc::new(services), Arc::new(seconds)]).unwrap();
-    vec![GoldChange { table: "shipments", months: BTreeMap::from([(month.to_owned(), batch)]) }]
+    vec![GoldChange { table: "shipments", months: BTreeMap::from([(month.to_owned(), GoldMonth::Rows(batch))]) }]
 }
 
 #[tokio::test]

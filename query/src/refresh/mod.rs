@@ -2,31 +2,33 @@
 //! only the months written whose rows differ. The same whether one event came or ten million.
 
 mod incidents;
+mod made;
 mod touched;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch, StringArray};
-use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
-use arrow::datatypes::{DataType, SchemaRef};
 use chrono::TimeDelta;
 use datafusion::prelude::{Expr, col, lit};
 use dorado_lake::{
-    Change, Deployment, GoldChange, Incident, Lake, Override, PullRequest, Row as _, Status, Tier, Verdict,
+    Change, Deployment, GoldChange, GoldMonth, Incident, Lake, Override, PullRequest, Row as _, Status, Tier, Verdict,
 };
 use tracing::info;
 
 use crate::attribution::{Candidates, Fix, ServiceFacts, ServiceGold, attribute, history};
 use crate::catalog::Catalog;
 use crate::engine::Error;
-use crate::gold::{Cause, GoldRow, MadeBy, Outcome, Shipment, schema, to_batch};
+use crate::gold::{Cause, GoldRow, MadeBy, Outcome, Shipment, to_batch};
 use crate::tables::{Tables, among};
 
 use incidents::IncidentsByService;
+use made::{Encoding, Made};
 
-/// Changes that are held in memory at once; more are done in several goes.
-const CHANGES_AT_ONCE: u64 = 1_000_000;
+/// Changes of a portion of services; more are done in several portions.
+const CHANGES_AT_ONCE: u64 = 500_000;
+
+/// Portions that are held in memory at once, each with a thread.
+const PORTIONS_AT_ONCE: usize = 4;
 
 /// Up to so many services have their gold rows read in one go; those of more, month by month.
 const SERVICES_AT_ONCE: usize = 64;
@@ -60,13 +62,17 @@ pub(crate) async fn refresh(
     if !is_same_catalog {
         touched.extend(services_in_gold(tables).await?);
     }
-    let mut made = Made::default();
-    for services in portions(tables, catalog, &surroundings, &touched).await? {
-        let facts = PortionFacts::read(tables, catalog, &surroundings, &services).await?;
-        let incidents = IncidentsByService::read(tables, catalog, &surroundings, &services, &facts.deployments).await?;
-        made.take(facts.attribute(catalog, &surroundings.overrides, &incidents, &services, window));
+    let is_empty =
+        [Shipment::TABLE, Outcome::TABLE, Cause::TABLE].iter().all(|table| tables.snapshot.n_rows(table) == 0);
+    let (mut made, mut encoding) = (Made::default(), Encoding::default());
+    let portions = portions(tables, catalog, &surroundings, &touched).await?;
+    let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    for portions in portions.chunks(n_threads.min(PORTIONS_AT_ONCE)) {
+        for of_portion in make(portions, tables, catalog, &surroundings, window).await? {
+            if is_empty { encoding.take(of_portion, lake)? } else { made.take(of_portion) }
+        }
     }
-    let mut gold = Vec::new();
+    let mut gold = encoding.finish()?;
     let mut months = BTreeSet::new();
     Made::changes::<Shipment>(&made.shipments, tables, &touched, &mut gold).await?;
     Made::changes::<Outcome>(&made.outcomes, tables, &touched, &mut gold).await?;
@@ -77,16 +83,46 @@ pub(crate) async fn refresh(
     lake.publish(gold, through).await?;
     if !is_same_catalog {
         // Last, so that a crash before it makes the rows again.
-        let row = BTreeMap::from([(MadeBy::MONTH.to_owned(), to_batch(&[made_by]))]);
+        let row = BTreeMap::from([(MadeBy::MONTH.to_owned(), GoldMonth::Rows(to_batch(&[made_by])))]);
         lake.publish(vec![GoldChange { table: MadeBy::TABLE, months: row }], through).await?;
     }
     info!(n_services = touched.len(), n_months = months.len(), through, "gold is up to date");
     Ok(Refreshed { n_services: touched.len(), months })
 }
 
+/// The gold rows of some portions of services, each in a thread.
+async fn make(
+    portions: &[BTreeSet<String>],
+    tables: &Tables,
+    catalog: &Catalog,
+    surroundings: &Surroundings,
+    window: TimeDelta,
+) -> Result<Vec<Made>, Error> {
+    let mut facts = Vec::with_capacity(portions.len());
+    for services in portions {
+        facts.push(PortionFacts::read(tables, catalog, surroundings, services).await?);
+    }
+    let mut incidents = Vec::with_capacity(portions.len());
+    for (services, facts) in portions.iter().zip(&facts) {
+        incidents.push(IncidentsByService::read(tables, catalog, surroundings, services, &facts.deployments).await?);
+    }
+    let overrides = surroundings.overrides.as_slice();
+    std::thread::scope(|scope| {
+        let threads = portions.iter().zip(&facts).zip(&incidents).map(|((services, facts), incidents)| {
+            scope.spawn(move || Made::of(facts.attribute(catalog, overrides, incidents, services, window)))
+        });
+        let threads: Vec<_> = threads.collect();
+        let made = threads.into_iter().map(|thread| match thread.join() {
+            Ok(made) => made,
+            Err(panicked) => std::panic::resume_unwind(panicked),
+        });
+        made.collect()
+    })
+}
+
 /// Makes the next refresh compute everything again.
 pub(crate) async fn forget(tables: &Tables, lake: &Lake) -> Result<(), Error> {
-    let nothing = BTreeMap::from([(MadeBy::MONTH.to_owned(), to_batch::<MadeBy>(&[]))]);
+    let nothing = BTreeMap::from([(MadeBy::MONTH.to_owned(), GoldMonth::Rows(to_batch::<MadeBy>(&[])))]);
     let forgotten = vec![GoldChange { table: MadeBy::TABLE, months: nothing }];
     Ok(lake.publish(forgotten, tables.snapshot.gold_through()).await?)
 }
@@ -403,135 +439,6 @@ impl<'a> Places<'a> {
         requests.sort_by(|a, b| (&a.repository, &a.id).cmp(&(&b.repository, &b.id)));
         (changes, requests)
     }
-}
-
-/// Gold rows by table and month, batch by batch in order of service.
-#[derive(Default)]
-struct Made {
-    shipments: BTreeMap<String, Vec<RecordBatch>>,
-    outcomes: BTreeMap<String, Vec<RecordBatch>>,
-    causes: BTreeMap<String, Vec<RecordBatch>>,
-}
-
-impl Made {
-    fn take(&mut self, gold: ServiceGold) {
-        by_month(gold.shipments, &mut self.shipments);
-        by_month(gold.outcomes, &mut self.outcomes);
-        by_month(gold.causes, &mut self.causes);
-    }
-
-    /// The months of one table whose rows differ from what is there.
-    async fn changes<T: GoldRow>(
-        made: &BTreeMap<String, Vec<RecordBatch>>,
-        tables: &Tables,
-        touched: &BTreeSet<String>,
-        into: &mut Vec<GoldChange>,
-    ) -> Result<(), Error> {
-        let mut months = BTreeMap::new();
-        if touched.len() <= SERVICES_AT_ONCE {
-            let mut had = by_months::<T>(tables, among("service", touched)).await?;
-            let all: BTreeSet<String> = made.keys().chain(had.keys()).cloned().collect();
-            for month in all {
-                let old = had.remove(&month).unwrap_or_default();
-                replace::<T>(&month, made.get(&month), old, tables, touched, &mut months).await?;
-            }
-        } else {
-            // Most of gold: a month at a time, so that only one lies in memory.
-            let there: BTreeSet<String> = tables.snapshot.months(T::TABLE).into_iter().collect();
-            for (month, rows) in made.iter().filter(|(month, _)| !there.contains(*month)) {
-                months.insert(month.clone(), sorted::<T>(rows)?);
-            }
-            for month in there {
-                let filter = col("month").eq(lit(month.as_str())).and(among("service", touched));
-                let old = by_months::<T>(tables, filter).await?.remove(&month).unwrap_or_default();
-                replace::<T>(&month, made.get(&month), old, tables, touched, &mut months).await?;
-            }
-        }
-        if !months.is_empty() {
-            into.push(GoldChange { table: T::TABLE, months });
-        }
-        Ok(())
-    }
-}
-
-/// Puts a month into `months` where the touched services' rows in it are not what they were.
-async fn replace<T: GoldRow>(
-    month: &str,
-    new: Option<&Vec<RecordBatch>>,
-    old: Vec<RecordBatch>,
-    tables: &Tables,
-    touched: &BTreeSet<String>,
-    months: &mut BTreeMap<String, RecordBatch>,
-) -> Result<(), Error> {
-    let new = sorted::<T>(new.map_or(&[], Vec::as_slice))?;
-    if new == sorted::<T>(&old)? {
-        return Ok(());
-    }
-    let others = col("month").eq(lit(month)).and(!among("service", touched));
-    let mut whole = by_months::<T>(tables, others).await?.remove(month).unwrap_or_default();
-    whole.push(new);
-    months.insert(month.to_owned(), sorted::<T>(&whole)?);
-    Ok(())
-}
-
-/// Rows of a gold table that pass a filter, by month.
-async fn by_months<T: GoldRow>(tables: &Tables, filter: Expr) -> Result<BTreeMap<String, Vec<RecordBatch>>, Error> {
-    let schema = schema::<T>();
-    let mut found = BTreeMap::new();
-    for batch in tables.rows(T::TABLE, Some(filter)).await? {
-        split_months(&batch, &schema, &mut found)?;
-    }
-    Ok(found)
-}
-
-fn by_month<T: GoldRow>(rows: Vec<T>, into: &mut BTreeMap<String, Vec<RecordBatch>>) {
-    let mut months: BTreeMap<String, Vec<T>> = BTreeMap::new();
-    for row in rows {
-        months.entry(row.at().format("%Y-%m").to_string()).or_default().push(row);
-    }
-    for (month, rows) in months {
-        into.entry(month).or_default().push(to_batch(&rows));
-    }
-}
-
-/// Rows as they are read back, by their month and with the table's own columns only.
-fn split_months(
-    batch: &RecordBatch,
-    schema: &SchemaRef,
-    into: &mut BTreeMap<String, Vec<RecordBatch>>,
-) -> Result<(), Error> {
-    let month_column = arrow::compute::cast(
-        batch.column_by_name("month").expect("every table has its partition column"),
-        &DataType::Utf8,
-    )?;
-    let months = month_column.as_any().downcast_ref::<StringArray>().expect("it was just cast");
-    let names: BTreeSet<&str> = months.iter().flatten().collect();
-    for name in names {
-        let mask = months.iter().map(|m| Some(m == Some(name))).collect();
-        let rows = arrow::compute::filter_record_batch(batch, &mask)?;
-        let columns = schema
-            .fields()
-            .iter()
-            .map(|field| {
-                let column = rows.column_by_name(field.name()).expect("gold tables have the columns of their schema");
-                arrow::compute::cast(column, field.data_type())
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        into.entry(name.to_owned()).or_default().push(RecordBatch::try_new(Arc::clone(schema), columns)?);
-    }
-    Ok(())
-}
-
-fn sorted<T: GoldRow>(batches: &[RecordBatch]) -> Result<RecordBatch, Error> {
-    let whole = concat_batches(&schema::<T>(), batches)?;
-    let columns: Vec<SortColumn> = T::ORDER
-        .iter()
-        .map(|name| SortColumn {
-            values: Arc::clone(whole.column_by_name(name).expect("the order is over own columns")),
-            options: None,
-        })
-        .collect();
-    Ok(take_record_batch(&whole, &lexsort_to_indices(&columns, None)?)?)
 }
 
 fn texts<'a>(batch: &'a RecordBatch, column: &str) -> Option<&'a StringArray> {
