@@ -16,7 +16,7 @@ VALID = {
     "definition": "devlake",
 }
 # In every question that takes them: one about all that there is takes long.
-ALWAYS = {"from": "2026-10-01", "to": "2026-11-01T00:00:00Z", "packs": ["dora-2025", "gitlab"]}
+ALWAYS = {"from": "2026-10-01", "to": "2026-11-01T00:00:00Z", "packs": ["dora-2025", "fourkeys"]}
 PERIOD = {"from": "2026-10-01T00:00:00.000Z", "to": "2026-11-01T00:00:00.000Z"}
 IN_BODIES = {
     "/api/v1/session": {"token": os.environ["TOKEN"]},
