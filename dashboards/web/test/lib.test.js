@@ -51,6 +51,20 @@ test('stretches are said as people say them', () => {
   assert.equal(days.stretchText({ from: '2025-12-30', to: '2026-01-02' }), '30 Dec 2025 – 1 Jan 2026');
 });
 
+test('nearly all is not all, and nearly none is not none', () => {
+  const said = (value) => plain(format.text(value, 'rate'));
+  assert.deepEqual([0.99989, 0.0004, 0.000004, 1, 0].map(said), ['99.99 %', '0.04 %', '0.0004 %', '100 %', '0 %']);
+});
+
+test('the head of the page names what changed with its size, and counts what did not', () => {
+  const panel = (metric) => ({ metric, title: metric === 'rate' ? 'Change fail rate' : 'Change lead time', value: 'value', format: metric === 'rate' ? 'rate' : 'duration' });
+  const total = (metric, verdict, now, then) => ({ metric, verdict, better: 'lower', n: 9, value: now, previous_value: then });
+  const said = (...totals) => changes.headline(totals, panel).map(({ text, sure }) => text + sure);
+  assert.deepEqual(said(total('time', 'better', 80, 100), total('rate', 'no_clear_change', 0.1, 0.1)), ['↓ change lead time 20 % shorter, clearly better', 'no clear change in the other one']);
+  assert.deepEqual(said(total('rate', 'worse', 0.12, 0.1)), ['↑ change fail rate 2.0 points higher, clearly worse']);
+  assert.deepEqual(said(total('time', null, 80, null)), []);
+});
+
 test('values get the unit that reads best', () => {
   const said = (value, as) => plain(format.text(value, as));
   assert.equal(said(45, 'duration'), '45 s');

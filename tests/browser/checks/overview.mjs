@@ -327,11 +327,26 @@ export const checks = {
   'an empty lake says how to send the first deployment': check(async (window) => {
     const nothing = { value: null, n: 0, low: null, high: null, enough_data: false, verdict: null };
     await answered(window, '**/api/v1/summary?*', 200, { data: METRICS.map((metric) => ({ metric, ...nothing })), series: [], meta: { complete_through: null } });
-    await answered(window, '**/api/v1/services?*', 200, { data: [], meta: { next_cursor: null } });
-    await window.go();
-    await window.page.waitForSelector('pre');
-    assert.match(await window.page.locator('main').innerText(), /No deployments yet: send one[^]*curl[^]*api\/v1\/events/);
-    assert.deepEqual(await window.violations(), []);
+    for (const list of ['services', 'teams']) await answered(window, `**/api/v1/${list}?*`, 200, { data: [], meta: { next_cursor: null } });
+    for (const view of ['', 'service', 'compare']) {
+      await window.go(view);
+      await window.page.waitForSelector('pre');
+      assert.match(await window.page.locator('main').innerText(), /No deployments yet: send one[^]*curl[^]*api\/v1\/events/);
+      assert.deepEqual(await window.violations(), [], view);
+    }
+  }),
+
+  'rows that could not be had are asked for again': check(async (window) => {
+    window.expected.push(/503/);
+    let failing = true;
+    await window.page.route('**/explain?*', (route) =>
+      failing ? route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify({ title: 'Not now', status: 503, detail: 'the store does not answer' }) }) : route.continue(),
+    );
+    await window.go('?explain=change-fail-rate');
+    await window.page.waitForSelector('dialog [role="alert"]:has-text("the store does not answer")');
+    failing = false;
+    await window.explained();
+    assert.equal(await window.page.locator('dialog [role="alert"]:visible').count(), 0);
   }),
 
   'a slow server shows where the numbers will be': check(async (window) => {

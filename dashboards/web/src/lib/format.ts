@@ -170,7 +170,7 @@ function few(value: number): string {
 function percent(share: number): string {
   const value = share * 100;
   if (value === 0 || value === 100) return String(value);
-  const digits = [1, 2, 3].find((digits) => !/^(0|100)\.0/.test(value.toFixed(digits)));
+  const digits = [1, 2, 3].find((digits) => !/^(0|100)\.0+$/.test(value.toFixed(digits)));
   return value.toFixed(digits ?? 4);
 }
 
