@@ -62,6 +62,8 @@ pub enum Authorization {
     None,
     /// `Authorization: Bearer …`.
     Bearer(Secret),
+    /// `Authorization: Token token=…`.
+    Token(Secret),
     /// `Authorization: Basic …` with this name.
     Basic(String, Secret),
     /// A header of the tool's own.
@@ -308,6 +310,7 @@ impl Http {
         Ok(match &self.authorization {
             Authorization::None => request,
             Authorization::Bearer(secret) => request.bearer_auth(read(secret)?),
+            Authorization::Token(secret) => request.header(AUTHORIZATION, format!("Token token={}", read(secret)?)),
             Authorization::Basic(name, secret) => request.basic_auth(name, Some(read(secret)?)),
             Authorization::Header(name, secret) => request.header(*name, read(secret)?),
         })
@@ -339,9 +342,10 @@ impl Http {
     fn without_secrets(&self, call: &Call, said: &str) -> String {
         let own = match &self.authorization {
             Authorization::None => None,
-            Authorization::Bearer(secret) | Authorization::Basic(_, secret) | Authorization::Header(_, secret) => {
-                secret.text()
-            }
+            Authorization::Bearer(secret)
+            | Authorization::Token(secret)
+            | Authorization::Basic(_, secret)
+            | Authorization::Header(_, secret) => secret.text(),
         };
         let given = call.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let given = given.and_then(|value| value.split_once(' ')).map(|(_, secret)| secret.to_owned());
