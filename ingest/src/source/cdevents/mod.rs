@@ -34,21 +34,47 @@ pub(super) const KIND: Kind = Kind {
 
 const NAME: &str = "cdevents";
 
-/// There are none.
+/// What pipelines are.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct Options {}
+struct Options {
+    /// Pipelines that deploy. CDEvents has no word for a deployment that failed: a run of such a pipeline that did not end
+    /// well is one. That it ended well, `service.deployed` tells.
+    pipelines: Vec<Pipeline>,
+}
+
+/// A pipeline that deploys.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Pipeline {
+    /// Its name, as `pipelineName` gives it.
+    name: String,
+    /// Service that it deploys; the event's `customData.service` where none is named.
+    #[serde(default)]
+    service: Option<String>,
+    /// Environment that it deploys to.
+    #[serde(default = "production")]
+    environment: String,
+    /// Whether runs that ended well are deployments too: for pipelines that send no `service.deployed`.
+    #[serde(default)]
+    successes: bool,
+}
+
+fn production() -> String {
+    "production".to_owned()
+}
 
 /// A connection that takes CDEvents.
 #[derive(Debug)]
 struct CdEvents {
     name: String,
     secrets: Vec<Secret>,
+    options: Options,
 }
 
 fn connect(connection: Connection) -> Result<Arc<dyn Source>, BadOption> {
-    let Options {} = options(&connection)?;
-    Ok(Arc::new(CdEvents { name: connection.name, secrets: connection.secrets }))
+    let read: Options = options(&connection)?;
+    Ok(Arc::new(CdEvents { name: connection.name, secrets: connection.secrets, options: read }))
 }
 
 /// A delivery is known by its body and not by `ce-id`: producers give one id to several events of a chain.
@@ -70,10 +96,10 @@ impl Source for CdEvents {
     }
 
     fn translate(&self, delivery: &Delivery) -> Result<Vec<Fact>, Error> {
-        translate::delivered(delivery).map(Told::facts)
+        translate::delivered(delivery, &self.options.pipelines).map(Told::facts)
     }
 
     fn ignored_reason(&self, delivery: &Delivery) -> Option<String> {
-        translate::delivered(delivery).ok()?.reason()
+        translate::delivered(delivery, &self.options.pipelines).ok()?.reason()
     }
 }

@@ -58,6 +58,39 @@ fn an_incident_is_one_from_its_detection_to_its_end() {
     assert_eq!(id("incident.detected"), id("incident.resolved"));
 }
 
+#[test]
+fn a_run_of_a_pipeline_that_deploys_is_an_attempt_where_it_did_not_end_well() {
+    let run = |options: Value, outcome: &str| {
+        let connection = Connection { options: options.as_object().unwrap().clone(), ..Connection::default() };
+        let mut event: Value = serde_json::from_slice(&fixtures(NAME)["pipelinerun.finished"]).unwrap();
+        event["subject"]["content"]["outcome"] = json!(outcome);
+        event["customData"] = json!({"service": "quay", "revision": "9fceb02d0ae598e95dc970b74767f19372d61af8"});
+        told(connect(connection).unwrap().as_ref(), &delivery(NAME, event.to_string()))
+    };
+    let deploys = || json!({"pipelines": [{"name": "p", "environment": "staging"}]});
+    let failed = &run(deploys(), "failure")[0];
+    let of = |key: &str| failed[key].as_str().unwrap().to_owned();
+    assert_eq!(
+        ["id", "service", "environment", "status", "finished_at", "revision"].map(of),
+        [
+            "/clusters/one/run-1/run",
+            "quay",
+            "staging",
+            "failed",
+            "2026-03-02T10:00:00.123Z",
+            "9fceb02d0ae598e95dc970b74767f19372d61af8"
+        ]
+    );
+    assert_eq!(run(deploys(), "error")[0]["status"], "failed");
+    assert_eq!(run(deploys(), "cancel")[0]["status"], "cancelled");
+    assert!(run(deploys(), "success")["nothing"].as_str().unwrap().contains("service.deployed"));
+    let both = json!({"pipelines": [{"name": "p", "service": "crane", "successes": true}]});
+    assert_eq!(run(both.clone(), "success")[0]["status"], "success");
+    assert_eq!(run(both, "success")[0]["service"], "crane");
+    let other = json!({"pipelines": [{"name": "other"}]});
+    assert!(run(other, "failure")["nothing"].as_str().unwrap().contains("not configured"));
+}
+
 proptest! {
     /// Events of every type and of three versions of the specification, by the specification's own model of them.
     #[test]

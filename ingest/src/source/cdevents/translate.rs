@@ -7,13 +7,14 @@ use chrono::TimeDelta;
 use dorado_lake::{Change, Delivery, Deployment, Fact, Incident, Instant, PullRequest, Status};
 use serde_json::Value;
 
+use super::Pipeline;
 use super::purl::{Artifact, artifact};
 use crate::source::Error;
 use crate::source::events::sha;
 use crate::source::reading::{Place, Told, first_line, parse, time_of};
 
 /// Translates what was delivered in any of the bindings' modes.
-pub(super) fn delivered(delivery: &Delivery) -> Result<Told, Error> {
+pub(super) fn delivered(delivery: &Delivery, pipelines: &[Pipeline]) -> Result<Told, Error> {
     let body = parse(&delivery.body)?;
     let source = delivery.source_name();
     let mut facts = Vec::new();
@@ -23,7 +24,7 @@ pub(super) fn delivered(delivery: &Delivery) -> Result<Told, Error> {
         one => vec![one],
     };
     for event in events {
-        match one(event, delivery, &source)? {
+        match one(event, delivery, &source, pipelines)? {
             Told::Facts(told) => facts.extend(told),
             Told::Nothing(why) => reasons.push(why),
         }
@@ -35,17 +36,17 @@ pub(super) fn delivered(delivery: &Delivery) -> Result<Told, Error> {
     }
 }
 
-fn one(body: &Value, delivery: &Delivery, source: &str) -> Result<Told, Error> {
+fn one(body: &Value, delivery: &Delivery, source: &str, pipelines: &[Pipeline]) -> Result<Told, Error> {
     let body = Place::of(body);
     if let Some(encoded) = body.text("data_base64") {
         let broken = |problem: String| Error::Malformed { place: "data_base64".to_owned(), problem };
         let data = BASE64.decode(encoded).map_err(|error| broken(error.to_string()))?;
-        return Event::of(&Place::of(&parse(&data)?), &body, delivery, source)?.tell();
+        return Event::of(&Place::of(&parse(&data)?), &body, delivery, source)?.tell(pipelines);
     }
     // Structured: the CloudEvent around the CDEvent. In binary mode its attributes are headers.
     let is_structured = body.at("context").is_null() && !body.at("data").is_null();
     let event = if is_structured { body.at("data") } else { body.clone() };
-    Event::of(&event, &body, delivery, source)?.tell()
+    Event::of(&event, &body, delivery, source)?.tell(pipelines)
 }
 
 /// One event and what its envelope says.
@@ -90,17 +91,53 @@ impl<'a> Event<'a> {
         })
     }
 
-    fn tell(&self) -> Result<Told, Error> {
+    fn tell(&self, pipelines: &[Pipeline]) -> Result<Told, Error> {
         match (self.subject_kind.as_str(), self.predicate.as_str()) {
             ("service", "deployed" | "upgraded" | "rolledback") => Ok(Told::one(Fact::Deployment(self.deployment()?))),
             ("incident", "detected" | "reported" | "resolved") => Ok(Told::one(Fact::Incident(self.incident()?))),
             ("ticket", "created" | "updated" | "closed") => self.ticket(),
             ("change", "created" | "updated" | "reviewed" | "merged" | "abandoned") => self.change(),
+            ("pipelinerun", "finished") => self.run(pipelines),
             ("", _) => Ok(Told::nothing("an event of another vocabulary than CDEvents'")),
             (subject, predicate) => {
                 Ok(Told::nothing(format!("event `{subject}.{predicate}` tells nothing that a metric needs")))
             }
         }
+    }
+
+    /// The end of a run of a pipeline that deploys.
+    fn run(&self, pipelines: &[Pipeline]) -> Result<Told, Error> {
+        let name = self.content.text("pipelineName").unwrap_or_default();
+        let Some(pipeline) = pipelines.iter().find(|pipeline| pipeline.name == name) else {
+            return Ok(Told::nothing("a run of a pipeline that is not configured as one that deploys"));
+        };
+        let status = match self.content.text("outcome").as_deref() {
+            Some("success") if pipeline.successes => Status::Success,
+            Some("success") => return Ok(Told::nothing("a run that ended well, which `service.deployed` tells")),
+            Some("failure" | "error") => Status::Failed,
+            Some("cancel" | "cancelled" | "canceled") => Status::Cancelled,
+            other => return Ok(Told::nothing(format!("a run that ended with `{}`", other.unwrap_or("nothing")))),
+        };
+        let Some(service) = pipeline.service.clone().or_else(|| self.custom.text("service")) else {
+            return Ok(Told::nothing("a run of a pipeline of an unknown service"));
+        };
+        let built = self.artifact().unwrap_or_default();
+        let revision = self.custom.first_text(&["revision", "commitSha", "commit_sha", "commit"]);
+        Ok(Told::one(Fact::Deployment(Deployment {
+            source: self.source.to_owned(),
+            id: format!("{}/run", self.subject_id()?),
+            service: Some(service),
+            repository: built.repository.or_else(|| self.custom.text("repository")),
+            environment: pipeline.environment.clone(),
+            status,
+            finished_at: Some(self.at),
+            revision: built.revision.or_else(|| revision.map(sha)),
+            version: built.version.or_else(|| self.custom.text("version")),
+            title: self.content.text("errors").as_deref().and_then(first_line),
+            url: self.content.first_text(&["uri", "url"]),
+            updated_at: Some(self.at),
+            ..Deployment::default()
+        })))
     }
 
     /// The service as it now runs. That a deployment failed, CDEvents has no word for.
