@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Suggest(SuggestArgs),
     /// Read deliveries that are kept once more, by the translators of this version.
     Replay(ReplayArgs),
-    /// List the connected tools, or test that they can be asked.
+    /// Show how the connected tools stand and which names nobody mapped, or test that they can be asked.
     Sources(SourcesArgs),
     /// Report the five metrics, from a data directory or straight from a git repository.
     Report(ReportArgs),
@@ -205,7 +205,10 @@ pub(crate) struct SuggestArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SourcesArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
     #[command(subcommand)]
     pub(crate) command: Option<SourcesCommand>,
 }

@@ -62,6 +62,22 @@ enum Request {
     KeepPage(Vec<Collected>, Box<Run>, Reply<u64>),
 }
 
+const FILE: &str = "inbox.sqlite";
+
+/// How sources and the collecting from them stand, as the inbox in a directory says; also while a server has it. Nothing
+/// where there is no inbox.
+///
+/// # Errors
+/// [`Error::Inbox`].
+pub fn standing(directory: &Path) -> Result<(Vec<SourceStatus>, Vec<Run>), Error> {
+    let path = directory.join(FILE);
+    if !path.is_file() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let file = File::look(&path)?;
+    Ok((file.status()?, file.runs()?))
+}
+
 /// The handle on the inbox's thread. Cheap to clone; the thread ends with the last handle.
 #[derive(Debug, Clone)]
 pub(crate) struct Inbox {
@@ -72,7 +88,7 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// Opens the inbox in a directory, or one in memory. No arrival number up to `used` is given again.
     pub(crate) async fn open(directory: Option<&Path>, used: i64) -> Result<Self, Error> {
-        let path = directory.map(|directory| directory.join("inbox.sqlite"));
+        let path = directory.map(|directory| directory.join(FILE));
         let (requests, receiver) = mpsc::unbounded_channel();
         let (opened, answer) = oneshot::channel();
         let arrived = Arc::new(Notify::new());

@@ -36,6 +36,7 @@ pub use fact::{
 };
 pub use gold::{GoldEncoder, GoldFile};
 pub use import::Import;
+pub use inbox::standing;
 pub use lake::{Batch, GoldChange, GoldMonth, Kept, Lake, Options, Reason, Settled, SourceStatus};
 pub use maintain::Maintained;
 pub use month::Month;

@@ -21,6 +21,9 @@ use crate::pipeline;
 use crate::schedule::Wakers;
 use crate::telemetry::say;
 
+const SERVING: &str = "a server that runs on the directory collects by itself, as often as `every` says: `dorado sources` \
+                       shows its last and next run";
+
 /// Collects from the connections that are named, else from all.
 pub(crate) fn run(args: &CollectArgs, config_file: Option<&Path>) -> Result<()> {
     let config = Config::read(config_file, args.data.data.as_deref())?;
@@ -30,7 +33,8 @@ pub(crate) fn run(args: &CollectArgs, config_file: Option<&Path>) -> Result<()> 
     let since = args.since.as_deref().map(day).transpose().map_err(|wrong| anyhow::anyhow!("--since: {wrong}"))?;
     let work = open::runtime("dorado-work")?;
     work.block_on(async {
-        let engine = open::engine(&url, &config).await?;
+        let opened = open::engine(&url, &config).await;
+        let engine = opened.map_err(|error| open::while_serving(error, SERVING))?;
         let (stop, stopped) = watch::channel(false);
         let pipeline =
             tokio::spawn(pipeline::run(engine.clone(), sources.clone(), Wakers::default(), Utc::now, stopped));

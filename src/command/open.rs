@@ -31,17 +31,30 @@ pub(crate) async fn engine(url: &str, config: &Config) -> Result<Engine> {
     Ok(Engine::open(lake, config.catalog()).await?)
 }
 
+/// What to do instead, where the error is that a server has the directory.
+pub(crate) fn while_serving(error: anyhow::Error, instead: &'static str) -> anyhow::Error {
+    let is_held = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref::<dorado_lake::Error>(), Some(dorado_lake::Error::Locked { .. }))
+    };
+    if error.chain().any(is_held) { error.context(instead) } else { error }
+}
+
 /// The tokens and the audit log of a lake: in its directory, or beside its inbox where it is none.
 pub(crate) fn register(url: &str, config: &Config) -> Result<Register> {
-    let directory = match url.split_once("://") {
+    let Some(directory) = directory(url, config)? else { return Ok(Register::in_memory()?) };
+    std::fs::create_dir_all(&directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
+    Register::open(&directory).with_context(|| format!("cannot use the tokens in `{}`", directory.display()))
+}
+
+/// Where a lake has what is no table: in its directory, or beside its inbox where it is none; `None` for one in memory.
+pub(crate) fn directory(url: &str, config: &Config) -> Result<Option<PathBuf>> {
+    Ok(Some(match url.split_once("://") {
         None => PathBuf::from(url),
         Some(("file", _)) => {
             let path = url::Url::parse(url).ok().and_then(|url| url.to_file_path().ok());
             path.ok_or_else(|| anyhow!("`{url}` is no directory"))?
         }
-        Some(("memory", _)) => return Ok(Register::in_memory()?),
+        Some(("memory", _)) => return Ok(None),
         Some(_) => config.inbox(),
-    };
-    std::fs::create_dir_all(&directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
-    Register::open(&directory).with_context(|| format!("cannot use the tokens in `{}`", directory.display()))
+    }))
 }

@@ -15,6 +15,9 @@ use crate::pipeline;
 use crate::schedule::Wakers;
 use crate::telemetry::say;
 
+const SERVING: &str = "all results are computed again, which nobody may see half done: stop the server on the directory, \
+                       replay, and start it";
+
 /// Deliveries read at once.
 const AT_ONCE: usize = 1_000;
 
@@ -25,7 +28,8 @@ pub(crate) fn run(args: &ReplayArgs, config_file: Option<&Path>) -> Result<()> {
     let sources = config.sources()?;
     let since = args.since.as_deref().map(day).transpose().map_err(|wrong| anyhow::anyhow!("--since: {wrong}"))?;
     open::runtime("dorado-work")?.block_on(async {
-        let engine = open::engine(&url, &config).await?;
+        let opened = open::engine(&url, &config).await;
+        let engine = opened.map_err(|error| open::while_serving(error, SERVING))?;
         pipeline::settle_all(&engine, &sources, &Wakers::default()).await?;
         let (mut n_read, mut n_changed, mut after) = (0_i64, 0_i64, 0);
         loop {

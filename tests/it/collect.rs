@@ -173,6 +173,10 @@ fn a_token_that_is_revoked_is_named_and_never_shown_and_nothing_is_lost() {
         test.stdout
     );
 
+    let listed = bench.run(&["sources"]);
+    let failed = ["github/main (GitHub): failed;", "it failed: http", "revoked", "last delivery 2", "last success 2"];
+    assert!(failed.iter().all(|part| listed.stdout.contains(part)), "{}{}", listed.stdout, listed.stderr);
+
     let server = bench.serve();
     let path = "/api/v1/sources";
     server.time_until(path, |answer| row(answer)["state"] == "failed" && row(answer)["next_run_at"].is_string());
@@ -181,9 +185,15 @@ fn a_token_that_is_revoked_is_named_and_never_shown_and_nothing_is_lost() {
     bench.provider.world.lock().unwrap().is_revoked = false;
     server.time_until(path, |answer| row(answer)["state"] == "idle" && row(answer)["error"].is_null());
     let told = server.get(path).text();
+    let beside = bench.run(&["sources"]);
+    assert!(beside.stdout.contains("github/main (GitHub): idle;"), "while a server runs: {}", beside.stdout);
+    for (command, instead) in [("collect", "collects by itself"), ("replay", "stop the server")] {
+        let ran = bench.run(&[command]);
+        assert!(!ran.succeeded && ran.stderr.contains(instead), "{command}: {}", ran.stderr);
+    }
     server.kill();
     assert_eq!(bench.facts(), before);
-    for text in [run.stderr, run.stdout, test.stdout, test.stderr, told] {
+    for text in [run.stderr, run.stdout, test.stdout, test.stderr, told, listed.stdout] {
         assert!(!text.contains(TOKEN), "{text}");
     }
     assert_hidden(bench.folder.path());
@@ -215,8 +225,7 @@ fn releases_and_runs_of_a_workflow_are_deployments_at_a_server_of_ones_own() {
     let mut world = World::new(40);
     world.release();
     (world.folder, world.page_size) = ("/api/v3", 3);
-    let deployments =
-        "deployments = [{ releases = {} }, { workflow = { name = 'deploy.yml', environment = 'staging' } }]";
+    let deployments = "deployments = [{ releases = {} }, { workflow = { name = 'deploy.yml', environment = 'pier' } }]";
     let options = format!("{}\napp_id = '123'\n{deployments}", private_key(folder.path()));
     let bench = Bench::with(world, "acme/*", &options);
     bench.collect();
@@ -231,10 +240,10 @@ fn releases_and_runs_of_a_workflow_are_deployments_at_a_server_of_ones_own() {
     let expected = [
         ("release/71", "production", "success", "a"),
         ("release/72", "production", "success", "4"),
-        ("run/901/1", "staging", "success", "a"),
-        ("run/902/1", "staging", "failed", "4"),
-        ("run/903/1", "staging", "success", "e"),
-        ("run/904/1", "staging", "success", "28"),
+        ("run/901/1", "pier", "success", "a"),
+        ("run/902/1", "pier", "failed", "4"),
+        ("run/903/1", "pier", "success", "e"),
+        ("run/904/1", "pier", "success", "28"),
     ];
     let found: Vec<_> = found.iter().map(|(a, b, c, d)| (a.as_str(), b.as_str(), c.as_str(), d.as_str())).collect();
     assert_eq!(found, expected);
@@ -243,6 +252,10 @@ fn releases_and_runs_of_a_workflow_are_deployments_at_a_server_of_ones_own() {
     assert!(calls.iter().all(|call| call.contains(" /api/")), "{calls:?}");
     let again = bench.collect();
     assert!(again.contains("0 new records"), "{again}");
+    let listed = bench.run(&["sources"]).stdout;
+    for part in ["name that nobody mapped:", "  environment pier: 4 deployments", "    [[environment]]"] {
+        assert!(listed.contains(part), "{part} is not in {listed}");
+    }
 }
 
 /// A private key of an App, as an option.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, params};
 
 use super::{Leaving, Outcome, runs};
 use crate::{Delivery, Error, Instant, Kept, Reason, SourceStatus};
@@ -45,6 +46,9 @@ const OTHER_REASON: &str = "another reason";
 /// Bodies read at once by [`File::waiting`]: a batch stays small however large each may be.
 const BYTES_AT_ONCE: usize = 64 << 20;
 
+/// How long is waited for another process that has the file.
+const BUSY: Duration = Duration::from_secs(5);
+
 /// The file.
 pub(super) struct File {
     path: Option<PathBuf>,
@@ -62,6 +66,17 @@ impl File {
             .execute("update counter set last_arrival = max(last_arrival, ?1)", [used])
             .map_err(|source| Error::Inbox { action: "open the file", source })?;
         Ok(Self { path: path.map(Path::to_owned), connection, n_waiting })
+    }
+
+    /// Opens one that is there, for reading only. Another process may have it open.
+    pub(super) fn look(path: &Path) -> Result<Self, Error> {
+        let opened = || {
+            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.busy_timeout(BUSY)?;
+            let n_waiting = count(&connection)?;
+            Ok(Self { path: None, connection, n_waiting })
+        };
+        opened().map_err(|source| Error::Inbox { action: "open the file", source })
     }
 
     /// Keeps them in one transaction. When this returns they are on stable storage.
@@ -231,7 +246,7 @@ fn connect(path: Option<&Path>) -> rusqlite::Result<Connection> {
         Some(path) => Connection::open(path)?,
         None => Connection::open_in_memory()?,
     };
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.execute_batch(SCHEMA)?;
