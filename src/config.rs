@@ -62,6 +62,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) body_bytes: Option<usize>,
     /// Bytes of a body once expanded. Default: 20 MiB.
     pub(crate) expanded_bytes: Option<usize>,
+    /// Bytes of decoded columns kept in memory between questions; 0 keeps none. Default: 128 MiB.
+    pub(crate) cache_bytes: Option<usize>,
 }
 
 /// Where the configuration is looked for when no file is named.

@@ -26,7 +26,8 @@ pub(crate) async fn engine(url: &str, config: &Config) -> Result<Engine> {
     if let Some(directory) = &inbox_dir {
         std::fs::create_dir_all(directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
     }
-    let options = Options { inbox_dir, ..Options::default() };
+    let mut options = Options { inbox_dir, ..Options::default() };
+    options.bytes_kept = config.limits.cache_bytes.unwrap_or(options.bytes_kept);
     let lake = Lake::open_with(url, options).await.with_context(|| format!("cannot open `{url}`"))?;
     Ok(Engine::open(lake, config.catalog()).await?)
 }
