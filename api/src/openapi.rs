@@ -142,6 +142,10 @@ fn add_known_values(operation: &mut Value, path: &str) {
                 parameter["schema"]["items"]["enum"] = json!(FAILURES);
                 continue;
             }
+            Some("environment_tiers" | "environment_tiers[]") => {
+                parameter["schema"]["items"]["enum"] = json!(["production"]);
+                continue;
+            }
             // Empty is none, as everywhere.
             Some("industry") => {
                 let ids: Vec<&str> = industries().collect();

@@ -297,9 +297,10 @@ fn withdrawal(
     let Override { source, id, deployment, incident, .. } = &decision.decided;
     let namespace = source.strip_prefix(events::NAME).map(|rest| rest.strip_prefix('/').unwrap_or(rest));
     let Some(namespace) = namespace else {
-        return Err(Problem::new(Kind::InvalidParameter, format!("`{source}` told it, and can take it back"))
+        return Err(Problem::new(Kind::NotFound, format!("`{source}` told it, and can take it back"))
             .parameter("id")
-            .value(id));
+            .value(id)
+            .expected("an override that was sent as an event or decided here"));
     };
     let mut event = Map::new();
     if !namespace.is_empty() {

@@ -54,7 +54,14 @@ async fn answer(
         }
         Target::Stages => (api.ask(move |engine| async move { engine.stages(&question).await }).await?, Some("stage")),
     };
-    if text(&request.payload, "format")?.as_deref() == Some("table") || request.r#type.as_deref() == Some("table") {
+    let format = text(&request.payload, "format")?.unwrap_or_else(|| "time_series".to_owned());
+    if !["time_series", "table"].contains(&format.as_str()) {
+        return Err(Problem::new(Kind::InvalidParameter, "there is no such format")
+            .parameter("format")
+            .value(format)
+            .expected("time_series or table"));
+    }
+    if format == "table" || request.r#type.as_deref() == Some("table") {
         return Ok(vec![table(&answer, ref_id)]);
     }
     let field = text(&request.payload, "field")?.unwrap_or_else(|| "value".to_owned());

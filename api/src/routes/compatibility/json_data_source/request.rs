@@ -234,6 +234,10 @@ fn form<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
 /// The same, or the one name that it would hold.
 fn form_or_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
     let value = Value::deserialize(deserializer)?;
+    let is_name = |key: &str| value.get(key).is_none_or(|name| name.is_string() || name.is_null());
+    if !is_name("target") || !is_name("name") {
+        return Err(D::Error::custom("a name is a text"));
+    }
     if value.is_string() { Ok(value) } else { form(value).map_err(D::Error::custom) }
 }
 
