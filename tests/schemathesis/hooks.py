@@ -32,8 +32,11 @@ IN_PATHS = {
 WITHOUT = {
     # Not every table has every column to filter by.
     "/api/v1/export/{name}": ("service", "team", "repository", "environment"),
-    # Nor has a build without optimisation the time.
-    "/api/v1/definitions/compare": ("group_by", "compare"),
+    # A build without optimisation compares two packs in seconds, and more of them, cut into pieces, in minutes.
+    "/api/v1/definitions/compare": (
+        *("group_by", "compare", "pack", "definition", "window_hours", "first_deployment", "count_failed_attempts"),
+        *("min_n", "unit", "start", "failure", "recovery_start", "bots"),
+    ),
 }
 IN_FORMS = {"field": "n", "pack": "devlake", "tz": "Europe/Berlin"}
 

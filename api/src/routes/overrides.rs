@@ -97,10 +97,10 @@ pub(crate) struct OverrideParams {
 #[into_params(parameter_in = Query)]
 pub(crate) struct WithdrawParams {
     /// Who takes it back.
-    #[param(required = true, example = "Ada")]
+    #[param(required = true, pattern = "\\S", max_length = 512, example = "Ada")]
     author: Option<String>,
     /// Why, in a sentence.
-    #[param(example = "It was another deployment.")]
+    #[param(pattern = "^$|\\S", example = "It was another deployment.")]
     reason: Option<String>,
     /// The source that told it, where several have told one of this id.
     source: Option<String>,
@@ -182,7 +182,10 @@ pub(crate) async fn withdraw(
     Query(by, _): Query<WithdrawParams>,
 ) -> Result<Response, Problem> {
     let author = by.author.ok_or_else(|| {
-        Problem::new(Kind::InvalidParameter, "nobody is named who takes it back").parameter("author").expected("a name")
+        Problem::new(Kind::InvalidParameter, "nobody is named who takes it back")
+            .parameter("author")
+            .value("")
+            .expected("a name")
     })?;
     let engine = api.engine().clone();
     let asked = id.clone();

@@ -14,11 +14,11 @@ use crate::problem::{Kind, Problem};
 #[derive(Debug, Clone, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct Range {
-    /// Its start.
-    #[schema(example = "2026-08-01T00:00:00.000Z", format = DateTime)]
+    /// Its start: RFC 3339; empty is none.
+    #[schema(example = "2026-08-01T00:00:00.000Z")]
     pub(crate) from: Option<String>,
-    /// Its end.
-    #[schema(example = "2026-11-01T00:00:00.000Z", format = DateTime)]
+    /// Its end: RFC 3339; empty is none.
+    #[schema(example = "2026-11-01T00:00:00.000Z")]
     pub(crate) to: Option<String>,
 }
 
