@@ -23,6 +23,9 @@ pub(super) async fn answers(api: &Api, reader: &Reader, asked: &QueryRequest) ->
             .parameter("targets")
             .expected(format!("at most {TARGETS_AT_MOST}")));
     }
+    // Also where nothing is asked yet, so that a wrong filter shows at once.
+    let mut narrowed = Asked::default();
+    asked.filters.iter().flatten().try_for_each(|filter| narrow(&mut narrowed, filter))?;
     let mut answers = Vec::new();
     for request in targets.iter().filter(|target| !target.hide) {
         // A panel that somebody is still editing has a query without a target.
