@@ -73,7 +73,8 @@ class Cluster:
             new["status"].update(observedGeneration=new["metadata"]["generation"], replicas=replicas)
             self.store("deployments", new)
             counts = dict(updatedReplicas=replicas, readyReplicas=replicas, availableReplicas=replicas)
-            threading.Timer(STEP, self.write_status, (new, new["metadata"]["generation"], counts, None)).start()
+            key = (new["metadata"]["namespace"], new["metadata"]["name"])
+            threading.Timer(STEP, self.step, (key, new["metadata"]["generation"], counts, None)).start()
         return new
 
     def roll_out(self, thing):
