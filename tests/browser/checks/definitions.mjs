@@ -7,7 +7,11 @@ export const checks = {
     await window.go('definitions');
     const { page } = window;
     await page.waitForSelector('.packs input');
-    await window.page.waitForFunction(() => /\d/.test(document.querySelector('[data-panel="packs"] tbody')?.textContent ?? ''));
+    // What is in force is there before the packs are.
+    await page.waitForFunction(() => {
+      const panel = document.querySelector('[data-panel="packs"]');
+      return panel && !panel.textContent.includes('Loading…') && /\d/.test(panel.querySelector('tbody')?.textContent ?? '');
+    });
     const { data, differences } = await window.said('definitions/compare');
     const packs = (await window.said('definitions')).data.map(({ pack }) => pack);
     assert.ok(['dora-2025', 'devlake', 'gitlab', 'fourkeys', 'datadog'].every((pack) => packs.includes(pack)), packs.join());
