@@ -23,6 +23,7 @@ work = tempfile.TemporaryDirectory(prefix="dorado-s3-")
 root = pathlib.Path(work.name)
 KEY, SECRET = "dorado", "dorado-secret"
 LAKE = "s3://lake/one"
+TABLES = ["changes", "deliveries", "deployments", "incidents", "outcomes", "overrides", "pull_requests", "shipments"]
 N_IMPORTED, PATIENCE = 300, 60
 running = []
 
@@ -91,6 +92,20 @@ def start_s3():
     args += ["-master.volumeSizeLimitMB=64", "-volume.max=100"]
     process = start(args, "weed.log", stdout=subprocess.DEVNULL)
     until("the S3 server answers", lambda: status(f"http://127.0.0.1:{S3}/") is not None)
+    return process
+
+
+def restart_s3():
+    """It answers before its volumes are there; until then, what it keeps is an internal error."""
+
+    def serves():
+        try:
+            return [DeltaTable(f"{LAKE}/{table}", storage_options=STORAGE).version() for table in TABLES]
+        except Exception:  # Whatever a store that is not up says.
+            return None
+
+    process = start_s3()
+    until("the S3 server serves what it keeps", serves)
     return process
 
 
@@ -180,14 +195,14 @@ try:
     check("an import fails", run("import", str(file)).returncode != 0, True)
     kill(server.process)
 
-    s3 = start_s3()
+    s3 = restart_s3()
     server = Server()
     until("what was acknowledged meanwhile counts after a kill", lambda: server.n_deployments() == N_IMPORTED + 11)
 
     kill(s3)
     code, _, _ = server.ask("events", [deployment(N_IMPORTED + 11)])
     check("without the S3 server events are taken once more", code, 202)
-    s3 = start_s3()
+    s3 = restart_s3()
     until("a server that stayed up heals", lambda: server.n_deployments() == N_IMPORTED + 12)
 
     server.process.send_signal(signal.SIGTERM)
