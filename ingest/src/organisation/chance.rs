@@ -17,6 +17,7 @@ pub(super) enum Stream {
     Reviews,
     Revisions,
     Commits,
+    Promotions,
 }
 
 /// The generator of one month and stream.

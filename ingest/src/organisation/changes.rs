@@ -16,7 +16,7 @@ use super::size::Size;
 /// Seconds from first commit to merge, in the middle of all.
 const WORK: f64 = 22.0 * 3_600.0;
 
-/// When each service's successful production deployments started, and their numbers, in order. A
+/// When each service's successful production deployments took in no more changes, and their numbers, in order. A
 /// rollback ships nothing and is not among them.
 #[derive(Debug, Clone)]
 pub(super) struct Schedule {
@@ -32,9 +32,9 @@ impl Schedule {
 
     pub(super) fn add(&mut self, rollout: &Rollout) {
         if rollout.reached_production() && rollout.kind != Kind::Rollback {
-            // Those that started before the history carry nothing of it.
-            let started = (rollout.started - self.from).max(0) as u32;
-            self.services[rollout.service].push((started, rollout.number));
+            // Those that began before the history carry nothing of it.
+            let closed = (rollout.closed - self.from).max(0) as u32;
+            self.services[rollout.service].push((closed, rollout.number));
         }
     }
 
@@ -44,11 +44,11 @@ impl Schedule {
         }
     }
 
-    /// Number of the first deployment that starts at `merged` or later, or of the one after that.
+    /// Number of the first deployment that takes in what is merged at `merged`, or of the one after that.
     fn ships(&self, service: usize, merged: i64, skipped: usize) -> Option<u32> {
-        let starts = &self.services[service];
-        let first = starts.partition_point(|(started, _)| self.from + i64::from(*started) < merged);
-        starts.get(first + skipped).map(|(_, number)| *number)
+        let closings = &self.services[service];
+        let first = closings.partition_point(|(closed, _)| self.from + i64::from(*closed) < merged);
+        closings.get(first + skipped).map(|(_, number)| *number)
     }
 }
 

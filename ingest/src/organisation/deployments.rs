@@ -1,5 +1,6 @@
-//! Deployments of one month: planned ones, and the rollbacks and hotfixes that those call for which go
-//! wrong. A repair that would only finish in another month is left out: its incident ends without one.
+//! Deployments of one month to production: planned ones, and the rollbacks and hotfixes that those call for which
+//! go wrong. A repair that would only finish in another month is left out: its incident ends without one. What
+//! happens in other environments before is `promotion`'s.
 
 use dorado_lake::Status;
 use rand::Rng;
@@ -8,6 +9,7 @@ use rand_pcg::Pcg64;
 use super::Organisation;
 use super::calendar::Month;
 use super::chance::{Pick, Stream, chance, happens, log_normal};
+use super::promotion::promoted;
 use super::size::{Detail, Size};
 
 /// How many times longer a repair takes, from the gravest severity to the least.
@@ -24,6 +26,10 @@ pub(super) struct Rollout {
     pub(super) kind: Kind,
     pub(super) started: i64,
     pub(super) finished: i64,
+    /// What is merged later is not in it: when it began, or when its revision came to the first environment.
+    pub(super) closed: i64,
+    /// Place in its month of the deployment that takes the same revision to production.
+    pub(super) leads_to: Option<usize>,
     /// Number of the deployment that first carried its revision: its own, unless it goes back.
     pub(super) revision: u32,
     pub(super) version: Option<Version>,
@@ -89,6 +95,31 @@ pub(super) struct Running {
 }
 
 impl Rollout {
+    /// One that nothing follows; numbers are given when all of its month are known.
+    pub(super) fn planned(
+        service: usize,
+        environment: Environment,
+        status: Status,
+        (started, finished): (i64, i64),
+    ) -> Self {
+        Self {
+            number: 0,
+            service,
+            environment,
+            status,
+            kind: Kind::Planned,
+            started,
+            finished,
+            closed: started,
+            leads_to: None,
+            revision: 0,
+            version: None,
+            failure: None,
+            repairs: None,
+            fixes_incident: None,
+        }
+    }
+
     pub(super) fn reached_production(&self) -> bool {
         self.environment == Environment::Production && self.status == Status::Success
     }
@@ -100,7 +131,6 @@ struct Drawing<'a> {
     month: &'a Month,
     rng: Pcg64,
     service: Pick,
-    environment: Pick,
     lost: f64,
     drafts: Vec<Rollout>,
 }
@@ -114,23 +144,22 @@ pub(super) fn deployments(
     running: &mut [Running],
 ) -> Vec<Rollout> {
     let n = organisation.n_deployments[month.place];
-    let is_demo = organisation.size == Size::Demo;
+    let n_production = (n as f64 * organisation.scale.production).round() as usize;
     let mut drawing = Drawing {
         organisation,
         month,
         rng: chance(organisation.seed, month.place, Stream::Deployments),
         service: organisation.busy(month, 1.0),
-        environment: Pick::new(if is_demo { vec![0.62, 0.24, 0.14] } else { vec![0.5, 0.3, 0.2] }),
-        lost: if is_demo { 0.4 } else { 1.0 },
+        lost: if organisation.size == Size::Demo { 0.4 } else { 1.0 },
         drafts: Vec::with_capacity(n + 2),
     };
     drawing.draw_broken();
-    while drawing.drafts.len() < n {
+    while drawing.drafts.len() < n_production {
         drawing.draw();
     }
     // A repair always follows what it repairs, so that cutting one off leaves no name without its deployment.
-    drawing.drafts.truncate(n);
-    let mut rollouts = in_order(drawing.drafts);
+    drawing.drafts.truncate(n_production.max(1).min(n));
+    let mut rollouts = in_order(promoted(organisation, month, drawing.drafts, n));
     for (rollout, number) in rollouts.iter_mut().zip(before + 1..) {
         rollout.number = number;
     }
@@ -149,8 +178,6 @@ impl Drawing<'_> {
         let nature = &self.organisation.everybody.natures[service];
         let finished = self.organisation.calendar.instant(self.month, &mut self.rng, nature.zone_minutes);
         let seconds = log_normal(&mut self.rng, 240.0, 0.8) as i64;
-        let environment = [Environment::Production, Environment::Staging, Environment::Dev];
-        let environment = environment[self.environment.place(&mut self.rng)];
         let fate: f64 = self.rng.random();
         let lost = nature.fail_rate * self.lost;
         let status = match fate {
@@ -158,23 +185,9 @@ impl Drawing<'_> {
             fate if fate < lost + 0.03 * self.lost => Status::Cancelled,
             _ => Status::Success,
         };
-        self.drafts.push(Rollout {
-            number: 0,
-            service,
-            environment,
-            status,
-            kind: Kind::Planned,
-            started: finished - seconds,
-            finished,
-            revision: 0,
-            version: None,
-            failure: None,
-            repairs: None,
-            fixes_incident: None,
-        });
+        self.drafts.push(Rollout::planned(service, Environment::Production, status, (finished - seconds, finished)));
         let risk = nature.fail_rate * 1.5 * self.organisation.story.failure(service, finished);
-        let reached = environment == Environment::Production && status == Status::Success;
-        if reached && happens(&mut self.rng, risk) {
+        if status == Status::Success && happens(&mut self.rng, risk) {
             self.fail(self.drafts.len() - 1);
         }
     }
@@ -193,12 +206,11 @@ impl Drawing<'_> {
         let mut failure = Failure { detected, repaired, severity, repaired_by: None, is_certain: false };
         if remedy < 0.8 && repaired < self.month.to {
             failure.repaired_by = Some(self.drafts.len());
+            let started = repaired - seconds.min((repaired - finished) / 2);
             self.drafts.push(Rollout {
                 kind: if rollback { Kind::Rollback } else { Kind::Hotfix },
-                started: repaired - seconds.min((repaired - finished) / 2),
-                finished: repaired,
                 repairs: Some(place),
-                ..self.drafts[place].clone()
+                ..Rollout::planned(service, Environment::Production, Status::Success, (started, repaired))
             });
         }
         self.drafts[place].failure = Some(failure);
@@ -212,18 +224,8 @@ impl Drawing<'_> {
         }
         let detected = finished + 17 * 60;
         self.drafts.push(Rollout {
-            number: 0,
-            service,
-            environment: Environment::Production,
-            status: Status::Success,
-            kind: Kind::Planned,
-            started: finished - 312,
-            finished,
-            revision: 0,
-            version: None,
             failure: Some(Failure { detected, repaired: i64::MAX, severity: 1, repaired_by: None, is_certain: true }),
-            repairs: None,
-            fixes_incident: None,
+            ..Rollout::planned(service, Environment::Production, Status::Success, (finished - 312, finished))
         });
     }
 }
@@ -239,6 +241,7 @@ fn in_order(drafts: Vec<Rollout>) -> Vec<Rollout> {
     let mut rollouts = drafts;
     for rollout in &mut rollouts {
         rollout.repairs = rollout.repairs.map(|place| moved[place]);
+        rollout.leads_to = rollout.leads_to.map(|place| moved[place]);
         if let Some(failure) = &mut rollout.failure {
             failure.repaired_by = failure.repaired_by.and_then(|place| moved.get(place).copied());
         }
@@ -275,5 +278,9 @@ fn carry(rollouts: &mut [Rollout], running: &mut [Running]) {
         };
         service.now = Some(carried);
         (rollout.revision, rollout.version) = (carried.0, Some(carried.1));
+    }
+    for place in 0..rollouts.len() {
+        let Some(to) = rollouts[place].leads_to else { continue };
+        (rollouts[place].revision, rollouts[place].version) = (rollouts[to].revision, rollouts[to].version);
     }
 }

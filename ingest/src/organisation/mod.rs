@@ -9,6 +9,7 @@ mod deployments;
 mod incidents;
 mod ndjson;
 mod parquet;
+mod promotion;
 mod services;
 mod size;
 mod story;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Size {
     /// What `dorado demo` shows: 8 groups, 24 teams, 60 services with names that mean something, 18 months, about
-    /// 6,000 production deployments, 45,000 changes and their pull requests, 450 incidents, and a story.
+    /// 6,000 production deployments and what went before them in dev and staging, 45,000 changes and their pull requests, 450 incidents, and a story.
     Demo,
     /// For tests: 1,000 deployments, 10,000 changes, 50 incidents over one year.
     Tiny,
@@ -41,7 +41,8 @@ impl Size {
         match self {
             Self::Demo => Scale {
                 n_months: 18,
-                n_deployments: 9_600,
+                n_deployments: 16_600,
+                production: 0.36,
                 n_changes: 45_000,
                 n_incidents: 450,
                 n_groups: 8,
@@ -77,6 +78,8 @@ impl FromStr for Size {
 pub(super) struct Scale {
     pub(super) n_months: u32,
     pub(super) n_deployments: u32,
+    /// Share of the deployments that go to production.
+    pub(super) production: f64,
     pub(super) n_changes: u32,
     pub(super) n_incidents: u32,
     pub(super) n_groups: usize,
@@ -90,6 +93,7 @@ impl Scale {
         Self {
             n_months: 60,
             n_deployments,
+            production: 0.5,
             n_changes: n_deployments * 10,
             n_incidents: n_deployments / 20,
             n_groups: 25,

@@ -1,5 +1,5 @@
 //! What happened in the demo's organisation, for its dashboards to show: one group adopted a platform, one
-//! team lost its reviewers, one service is broken right now. At other sizes nothing happened.
+//! team lost its reviewers, one team waits for a sign-off before it goes to production, one service is broken right now. At other sizes nothing happened.
 
 use super::services::Everybody;
 use super::size::Size;
@@ -11,6 +11,8 @@ const ADOPTED_BEFORE: i64 = 243 * DAY;
 /// In the last quarter this team's reviews grew slow.
 const SLOW_REVIEWERS: &str = "search";
 const SLOW_BEFORE: i64 = 91 * DAY;
+/// What this team has in staging waits for somebody's signature.
+const SIGNED_OFF: &str = "payments";
 /// This service is broken at the end, and nobody has repaired it yet.
 const BROKEN: &str = "fraud-scoring";
 const BROKEN_BEFORE: i64 = 3 * 3_600;
@@ -22,6 +24,7 @@ pub(super) struct Story {
     adopted_at: i64,
     slow_reviewers: Vec<bool>,
     slow_at: i64,
+    signed_off: Vec<bool>,
     /// The service that is broken, and when the deployment that broke it finished.
     pub(super) broken: Option<(usize, i64)>,
 }
@@ -35,6 +38,7 @@ impl Story {
         Self {
             adopters: places.clone().map(|s| told && team_of(s).group == ADOPTERS).collect(),
             adopted_at: until - ADOPTED_BEFORE,
+            signed_off: places.clone().map(|s| told && team_of(s).name == SIGNED_OFF).collect(),
             slow_reviewers: places.map(|s| told && team_of(s).name == SLOW_REVIEWERS).collect(),
             slow_at: until - SLOW_BEFORE,
             broken: broken.map(|service| (service, until - BROKEN_BEFORE)),
@@ -64,6 +68,11 @@ impl Story {
     /// How many times longer a review takes.
     pub(super) fn review(&self, service: usize, at: i64) -> f64 {
         if self.slow_reviewers[service] { eased(at - self.slow_at, 21 * DAY, 4.0) } else { 1.0 }
+    }
+
+    /// How many times longer a revision stays in staging.
+    pub(super) fn sign_off(&self, service: usize) -> f64 {
+        if self.signed_off[service] { 8.0 } else { 1.0 }
     }
 
     fn adoption(&self, service: usize, at: i64, factor: f64) -> f64 {

@@ -62,7 +62,7 @@ fn the_same_seed_tells_the_same_bytes_and_another_seed_others() {
         hex::encode(Sha256::digest(&bytes))
     };
     assert_eq!(digest(7), digest(7));
-    assert_eq!(digest(7), "55bb345788be7df2757afd2be9c65ce5d2d81da77101f749eed1803e2af38533");
+    assert_eq!(digest(7), "47ff5168d90d42249813b5f4a395d7574397887693f1b88233e9abb83354a730");
     assert_ne!(digest(7), digest(8));
 }
 
@@ -181,6 +181,34 @@ fn a_rollback_goes_back_to_what_ran_before_the_deployment_that_it_names() {
         before.insert(&d.id, running.insert(service, d.revision.as_deref().unwrap()));
     }
     assert!(n_rollbacks > 100, "{n_rollbacks}");
+}
+
+#[test]
+fn a_revision_goes_to_dev_then_to_staging_then_to_production_and_waits_as_its_service_does() {
+    let told = demo();
+    let of = |environment: &str| -> HashMap<&str, &Deployment> {
+        let there = told.deployments.iter().filter(|d| d.environment == environment);
+        there.map(|d| (d.revision.as_deref().unwrap(), d)).collect()
+    };
+    let (dev, staging) = (of("dev"), of("staging"));
+    let planned = told.deployments.iter().filter(|d| d.environment == "production" && d.repairs.is_none());
+    let (mut n, mut climbed) = (0, 0);
+    let mut waits: HashMap<&str, Vec<f64>> = HashMap::new();
+    for d in planned {
+        n += 1;
+        let revision = d.revision.as_deref().unwrap();
+        let (Some(first), Some(second)) = (dev.get(revision), staging.get(revision)) else { continue };
+        climbed += 1;
+        assert_eq!((&first.service, &second.service, &first.version), (&d.service, &d.service, &d.version));
+        assert!(first.finished_at <= second.started_at && second.finished_at <= d.started_at, "{d:?}");
+        let waited = (d.started_at.unwrap() - second.finished_at.unwrap()).as_seconds_f64();
+        waits.entry(d.service.as_deref().unwrap()).or_default().push(waited);
+    }
+    assert!(climbed * 10 > n * 9, "{climbed} of {n}");
+    let medians: HashMap<&str, f64> = waits.into_iter().map(|(service, waits)| (service, median(waits))).collect();
+    let of = |service: &str| medians[service];
+    assert!(medians.values().all(|wait| (600.0..8.0 * 86_400.0).contains(wait)), "{medians:?}");
+    assert!(of("payments-api").min(of("card-vault")) > 3.0 * median(medians.values().copied().collect()), "{medians:?}");
 }
 
 #[test]
