@@ -1,8 +1,10 @@
 //! Sessions over one snapshot of the lake: every table under its name, our own functions known.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray as _, RecordBatch};
+use chrono::{Months, NaiveDate};
 use datafusion::catalog::{
     CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider,
@@ -58,6 +60,22 @@ impl Tables {
     pub(crate) async fn facts<T: Row>(&self, filter: Option<Expr>) -> Result<Vec<Stamped<T>>> {
         let batches = self.rows(T::TABLE, filter).await?;
         Ok(batches.iter().flat_map(T::from_batch).collect())
+    }
+
+    /// All versions of the facts of which one version passes a filter, among others. An entity lies in the month in
+    /// which it began; a version that does not say when may lie in the next one.
+    pub(crate) async fn facts_like<T: Row>(&self, filter: Expr) -> Result<Vec<Stamped<T>>> {
+        let Some(frame) = self.table(T::TABLE)? else { return Ok(Vec::new()) };
+        let mut months = BTreeSet::new();
+        for batch in frame.filter(filter)?.select(vec![col("month")])?.distinct()?.collect().await? {
+            for month in batch.column(0).as_string::<i32>().iter().flatten() {
+                let first = NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok();
+                let before = first.and_then(|day| day.checked_sub_months(Months::new(1)));
+                months.extend(before.map(|day| day.format("%Y-%m").to_string()));
+                months.insert(month.to_owned());
+            }
+        }
+        if months.is_empty() { Ok(Vec::new()) } else { self.facts(Some(among("month", &months))).await }
     }
 }
 

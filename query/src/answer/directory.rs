@@ -1,7 +1,7 @@
 //! Who there is: services with their teams, repositories and environments, as facts and configuration
 //! tell them. Made once a version of the tables; turns the names of a filter into filters on rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -36,6 +36,8 @@ pub(crate) struct Directory {
     pub(crate) teams: BTreeMap<String, Option<String>>,
     /// When the last delivery came, or where nothing was delivered, the last attempt at production.
     pub(crate) complete_through: Option<Instant>,
+    /// Repositories that each service is built from, by its deployments and by configuration, whoever may know it.
+    pub(crate) homes: Arc<HashMap<String, BTreeSet<String>>>,
     /// Deployments by service and environment.
     deployed: BTreeMap<String, BTreeMap<String, i64>>,
     /// The teams that may be asked for, where not all may.
@@ -81,6 +83,7 @@ impl Directory {
         let theirs = whole.teams.iter().filter(|(name, _)| tree.contains(*name));
         Arc::new(Self {
             teams: theirs.map(|(name, parent)| (name.clone(), above(parent))).collect(),
+            homes: Arc::clone(&whole.homes),
             deployed: BTreeMap::new(),
             complete_through: whole.complete_through,
             services,
@@ -143,6 +146,7 @@ impl Directory {
         let Some(deployments) = tables.table("deployments")? else { return Ok(()) };
         let groups = ["environment", "tier", "service", "repository"].map(col).to_vec();
         let counted = vec![sum(lit(1_i64)).alias("n")];
+        let mut homes: HashMap<String, BTreeSet<String>> = HashMap::new();
         for batch in deployments.aggregate(groups, counted)?.collect().await? {
             let columns = Columns(&batch);
             for i in 0..batch.num_rows() {
@@ -150,14 +154,18 @@ impl Directory {
                 let told = columns.text("tier", i).and_then(|t| Tier::from_name(&t));
                 let tier = catalog.tier(&name, told);
                 let n = columns.number("n", i).unwrap_or(0);
-                if let Some(service) =
-                    Self::service_of(catalog, columns.text("service", i), columns.text("repository", i))
-                {
+                let repository = columns.text("repository", i);
+                if let Some(service) = Self::service_of(catalog, columns.text("service", i), repository.clone()) {
+                    homes.entry(service.clone()).or_default().extend(repository);
                     *self.deployed.entry(service).or_default().entry(name.clone()).or_default() += n;
                 }
                 self.environments.entry(name).or_insert((tier, 0)).1 += n;
             }
         }
+        for service in &catalog.services {
+            homes.entry(service.name.clone()).or_default().extend(service.repositories.iter().cloned());
+        }
+        self.homes = Arc::new(homes);
         Ok(())
     }
 

@@ -106,7 +106,8 @@ pub(crate) fn in_period(frame: DataFrame, column: &str, period: (Instant, Instan
     Ok(frame.filter(within(column, period))?)
 }
 
-fn within(column: &str, (from, to): (Instant, Instant)) -> Expr {
+/// Whether an instant lies in a period.
+pub(crate) fn within(column: &str, (from, to): (Instant, Instant)) -> Expr {
     col(column).gt_eq(instant_literal(from)).and(col(column).lt(instant_literal(to)))
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::directory::{Columns, Directory};
 use super::explain::{Rows, change_rows, next_cursor, one_page, outcome_row, time};
-use super::frame::{Over, asked_rows};
+use super::frame::{Over, asked_rows, in_period, instant_literal, within};
 use super::page::{Place, bad_cursor, decode, encode};
 use super::relation::named_to;
 use crate::attribution::history;
@@ -96,7 +96,9 @@ fn environments(directory: &Directory) -> BTreeMap<String, Row> {
 /// Deployments to any environment, whatever their status; judged where they reached production.
 async fn deployments(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<Rows, Error> {
     let question = over.question;
-    let versions = over.tables.facts::<Deployment>(Some(began_by(question.to))).await?;
+    let period = (question.from, question.to);
+    let then = within("finished_at", period).or(within("started_at", period));
+    let versions = over.tables.facts_like::<Deployment>(then).await?;
     let at = |d: &Deployment| d.finished_at.or(d.started_at).unwrap_or(Instant::UNIX_EPOCH);
     let mut found: Vec<(Place, Deployment)> = history::deployments(versions)
         .into_iter()
@@ -116,8 +118,9 @@ async fn deployments(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<
     let (taken, next_cursor) = cut(&mut found, page)?;
     let ids: BTreeSet<String> = taken.iter().map(|(_, d)| d.id.clone()).collect();
     let mut judged: HashMap<(String, String), Row> = HashMap::new();
-    if !ids.is_empty() {
-        for batch in over.tables.rows("outcomes", Some(among("deployment", &ids))).await? {
+    if let (Some((latest, _)), Some((earliest, _))) = (taken.first(), taken.last()) {
+        let then = col("finished_at").between(instant_literal(earliest.at), instant_literal(latest.at));
+        for batch in over.tables.rows("outcomes", Some(then.and(among("deployment", &ids)))).await? {
             let columns = Columns(&batch);
             for i in 0..batch.num_rows() {
                 let key =
@@ -185,8 +188,9 @@ async fn changes(over: &Over<'_>, page: &Page) -> Result<Rows, Error> {
 async fn incidents(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<Rows, Error> {
     let question = over.question;
     let mut causes: HashMap<(String, String), Vec<Row>> = HashMap::new();
+    let period = (question.from, question.to);
     let found = match over.tables.table("causes")? {
-        Some(rows) => named_to(over, rows)?.collect().await?,
+        Some(rows) => named_to(over, in_period(rows, "opened_at", period)?)?.collect().await?,
         None => Vec::new(),
     };
     for batch in found {
@@ -198,7 +202,8 @@ async fn incidents(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<Ro
         }
     }
     let mut found: Vec<(Place, (Incident, Option<Row>))> = Vec::new();
-    for incident in history::incidents(over.tables.facts::<Incident>(None).await?) {
+    let then = within("opened_at", period).or(col("opened_at").is_null());
+    for incident in history::incidents(over.tables.facts_like::<Incident>(then).await?) {
         let Some(opened_at) = incident.opened_at.filter(|at| (question.from..question.to).contains(at)) else {
             continue;
         };
@@ -254,11 +259,6 @@ fn cut<T: Clone>(found: &mut Vec<(Place, T)>, page: &Page) -> Result<Taken<T>, E
     let next_cursor = next_cursor(&mut places, page.limit);
     found.truncate(page.limit);
     Ok((std::mem::take(found), next_cursor))
-}
-
-/// Months in which an entity that happened before `to` can have begun.
-fn began_by(to: Instant) -> datafusion::prelude::Expr {
-    col("month").lt_eq(lit(to.format("%Y-%m").to_string()))
 }
 
 fn row<const N: usize>(pairs: [(&str, serde_json::Value); N]) -> Row {

@@ -100,7 +100,7 @@ async fn make(
 ) -> Result<Vec<Made>, Error> {
     let mut facts = Vec::with_capacity(portions.len());
     for services in portions {
-        facts.push(PortionFacts::read(tables, catalog, surroundings, services).await?);
+        facts.push(PortionFacts::read(tables, catalog, surroundings.repositories(catalog), services).await?);
     }
     let mut incidents = Vec::with_capacity(portions.len());
     for (services, facts) in portions.iter().zip(&facts) {
@@ -275,19 +275,13 @@ pub(crate) struct PortionFacts {
 }
 
 impl PortionFacts {
-    /// Of some services, outside a refresh.
-    pub(crate) async fn of(tables: &Tables, catalog: &Catalog, services: &BTreeSet<String>) -> Result<Self, Error> {
-        let surroundings = Surroundings::read(tables, catalog).await?;
-        Self::read(tables, catalog, &surroundings, services).await
-    }
-
-    async fn read(
+    /// Of some services; `repositories` are those of every service.
+    pub(crate) async fn read(
         tables: &Tables,
         catalog: &Catalog,
-        surroundings: &Surroundings,
+        repositories: HashMap<String, BTreeSet<String>>,
         services: &BTreeSet<String>,
     ) -> Result<Self, Error> {
-        let repositories = surroundings.repositories(catalog);
         let names = names_of(catalog, services);
         let mut places: BTreeSet<String> =
             services.iter().filter_map(|s| repositories.get(s)).flatten().cloned().collect();

@@ -42,7 +42,8 @@ impl Engine {
             if services.len() > SERVICES_AT_MOST {
                 return Err(unbounded(question, "these are too many services").into());
             }
-            let facts = PortionFacts::of(tables, self.catalog(), &services).await?;
+            let homes = directory.homes.as_ref().clone();
+            let facts = PortionFacts::read(tables, self.catalog(), homes, &services).await?;
             let mut climbed: Vec<Vec<Rung>> = Vec::new();
             facts.each(self.catalog(), &services, |service, deployments, candidates| {
                 climbed.push(climb(service, &deployments, candidates, self.catalog()));

@@ -10,11 +10,11 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray
 use chrono::TimeDelta;
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::JoinType;
-use datafusion::prelude::{col, lit};
+use datafusion::prelude::col;
 use dorado_lake::{Deployment, Incident, Instant, Tier};
 
 use super::directory::Columns;
-use super::frame::{Over, asked_rows};
+use super::frame::{Over, asked_rows, within};
 use crate::attribution::history;
 use crate::audience::Audience;
 use crate::catalog::Catalog;
@@ -183,8 +183,8 @@ async fn count_homeless(over: &Over<'_>, catalog: &Catalog, counted: &mut Counte
     counted.n_homeless_deployments =
         Some(lost.filter_map(|d| d.finished_at).filter(|at| period.contains(at)).count() as i64);
 
-    let by_then = col("month").lt_eq(lit(over.question.to.format("%Y-%m").to_string()));
-    let incidents = history::incidents(over.tables.facts::<Incident>(Some(by_then)).await?);
+    let then = within("opened_at", (period.start, period.end)).or(col("opened_at").is_null());
+    let incidents = history::incidents(over.tables.facts_like::<Incident>(then).await?);
     let in_production =
         |i: &&Incident| i.environment.as_deref().is_none_or(|name| catalog.tier(name, None) == Tier::Production);
     let told = incidents.iter().filter(in_production).filter(|i| i.opened_at.is_some_and(|at| period.contains(&at)));
