@@ -65,6 +65,16 @@ pub(crate) fn row(metric: &Metric, aggregates: &Aggregates, length: Length, pack
     }
 }
 
+/// What a metric takes the median of each day of, where its value is the median of those.
+pub(crate) fn of_days(metric: &Metric, pack: &Pack) -> Option<&'static str> {
+    match metric.id {
+        _ if pack.aggregate != Aggregate::MedianOfDailyMedians => None,
+        "change-lead-time" => Some("lead_time"),
+        "failed-deployment-recovery-time" => Some("recovery"),
+        _ => None,
+    }
+}
+
 /// How many rows a metric counts in these aggregates, and of what: for comparisons.
 pub(crate) fn counts(metric: &Metric, aggregates: &Aggregates) -> (u64, u64) {
     let count = |name: &str| aggregates.count(name).max(0) as u64;

@@ -11,7 +11,7 @@ use super::measure::{self, Length};
 use crate::bucket::{BucketSize, Buckets};
 use crate::engine::{Error, Row};
 use crate::metric::{Kind, METRICS, Metric};
-use crate::pack::Pack;
+use crate::pack::{Frequency, Pack};
 use crate::question::{Compare, Question};
 use crate::statistics::{Shift, Sorted, hodges_lehmann, mann_whitney, newcombe, rate_ratio, verdict};
 
@@ -192,7 +192,20 @@ impl Before {
         pack: &Pack,
     ) -> (Option<Shift>, Option<f64>, f64) {
         let ((k, n), (then_k, then_n)) = (measure::counts(metric, now), measure::counts(metric, then));
+        let compared = |now: Vec<i64>, then: Vec<i64>, scale: f64| {
+            let (now, then) = (Sorted::from(now), Sorted::from(then));
+            (hodges_lehmann(&now, &then), mann_whitney(&now, &then), scale)
+        };
         match metric.kind {
+            // What the value is the median of is what has moved or not.
+            Kind::Count if pack.frequency == Frequency::DaysPerWeek => {
+                let weeks = |of: &Aggregates| of.days_by_week().iter().map(|days| i64::from(*days)).collect();
+                compared(weeks(now), weeks(then), 1.0)
+            }
+            Kind::Duration if let Some(name) = measure::of_days(metric, pack) => {
+                let days = |of: &Aggregates| of.daily_medians(name).into_iter().map(|ms| ms.round() as i64).collect();
+                compared(days(now), days(then), 1000.0)
+            }
             Kind::Count => {
                 let ratio = then_length.and_then(|l| rate_ratio(k, length.days, then_k, l.days));
                 (ratio.as_ref().map(crate::statistics::RateRatio::change), ratio.as_ref().map(|r| r.p_value), 1.0)
@@ -200,11 +213,10 @@ impl Before {
             Kind::Ratio if metric.table_under(pack) != metric.table => (None, None, 1.0),
             Kind::Ratio => (newcombe(k, n, then_k, then_n), None, 1.0),
             Kind::Duration => {
-                let sorted = |samples: &HashMap<&'static str, HashMap<Cell, Vec<i64>>>| {
-                    Sorted::from(samples.get(metric.id).and_then(|s| s.get(cell)).cloned().unwrap_or_default())
+                let values = |samples: &HashMap<&'static str, HashMap<Cell, Vec<i64>>>| {
+                    samples.get(metric.id).and_then(|s| s.get(cell)).cloned().unwrap_or_default()
                 };
-                let (now, then) = (sorted(&self.now), sorted(&self.then));
-                (hodges_lehmann(&now, &then), mann_whitney(&now, &then), 1000.0)
+                compared(values(&self.now), values(&self.then), 1000.0)
             }
         }
     }
