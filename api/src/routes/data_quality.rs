@@ -20,7 +20,7 @@ pub(crate) struct QualityRow {
     #[schema(example = "deployment_revision")]
     check: String,
     /// What should be.
-    #[schema(example = "Deployments whose revision is known")]
+    #[schema(example = "Deployments that say which commit they put live")]
     title: String,
     /// The source that it is about; null where it is about all.
     subject: Option<String>,

@@ -75,11 +75,11 @@ fn checks(c: &Counted) -> Vec<Check> {
     checks.extend(of_incidents(c));
     let rows = |wrong: i64| (c.n_rows - wrong, c.n_rows);
     checks.extend([
-        check("negative_times", "Times that run forwards", rows(c.n_backwards), 0.6,
+        check("negative_times", "Records that end after they begin", rows(c.n_backwards), 0.6,
             "Compare the clocks of the tools whose records end before they begin; explain a number to see such rows."),
-        check("future_times", "Times that are not in the future", (c.n_rows, c.n_rows + c.n_future), 0.6,
+        check("future_times", "Records that are not dated in the future", (c.n_rows, c.n_rows + c.n_future), 0.6,
             "Set the clocks of the tools that sent records of the future, and send those records again."),
-        check("services_without_data", "Services with data in the period",
+        check("services_without_data", "Known services that were deployed in the period",
             (c.services.len() as i64, c.n_services_known.max(c.services.len() as i64)), 0.3,
             "Send the deployments of the services that have none in this period, or take them out of the configuration."),
     ]);
@@ -91,30 +91,30 @@ fn of_deployments(c: &Counted) -> Vec<Check> {
     let mut checks = vec![
         check(
             "deployment_revision",
-            "Deployments whose revision is known",
+            "Deployments that say which commit they put live",
             (c.n_with_revision, c.n_attempts),
             0.9,
-            "Send the full commit SHA as `revision` with each deployment: without it changes are found by time alone.",
+            "Send the full commit SHA as `revision` with each deployment: without it, what shipped is guessed from times alone.",
         ),
         check(
             "service_team",
-            "Deployed services that have a team",
+            "Deployed services that belong to a team",
             (c.n_services_with_team, services),
             0.3,
-            "Name a `team` for each `[[service]]` in dorado.toml, or send it with the deployment.",
+            "Name a `team` for each `[[service]]` in dorado.toml, or send it with the deployment: else a service is in no team's numbers.",
         ),
         check(
             "duplicate_deployments",
-            "Deployments told by one source only",
+            "Deployments reported once, not by two tools",
             (c.n_attempts - c.n_duplicates, c.n_attempts),
             0.7,
-            "Let one tool tell each deployment: two sources tell the same revision of the same service within an hour.",
+            "Let one tool report each deployment: two report the same commit of the same service within an hour, which counts twice.",
         ),
     ];
     if let Some(lost) = c.n_homeless_deployments {
         checks.push(check(
             "deployment_service",
-            "Deployments whose service is known",
+            "Deployments that say which service they are of",
             (c.n_attempts, c.n_attempts + lost),
             1.0,
             "Send `service` or `repository` with each deployment: one that has neither counts nowhere.",
@@ -128,35 +128,35 @@ fn of_changes(c: &Counted) -> Vec<Check> {
     vec![
         check(
             "service_changes",
-            "Deployed services whose changes are known",
+            "Deployed services whose code changes arrive here",
             (with_changes, c.services.len() as i64),
             1.0,
             "Connect the repositories of these services, or list `changes` with each deployment: without them there is no lead time.",
         ),
         check(
             "change_linked",
-            "Changes known to have shipped, or not to have",
+            "Changes of which it is known whether they shipped",
             (c.n_shipped + c.n_known_unshipped, c.n_changes),
             0.9,
-            "Send the parents of each commit, or list `changes` with each deployment, so that what is old and unshipped can be told from what was missed.",
+            "Send the parents of each commit, or list `changes` with each deployment: old changes without a deployment may have shipped unseen.",
         ),
         check(
             "change_commit_time",
-            "Shipped changes whose commit time is usable",
+            "Shipped changes with a believable commit date",
             (c.n_shipped - c.n_without_commit_time, c.n_shipped),
             0.8,
-            "Send author or committer dates that lie before the deployment and after 1990.",
+            "Send author or committer dates that lie before the deployment and after 1990: these changes have no lead time.",
         ),
         check(
             "change_pull_request",
-            "Changes whose pull request is known",
+            "Changes that came with a pull request",
             (c.n_with_pull_request, c.n_changes),
             0.4,
             "Connect the tool in which changes are reviewed: without pull requests lead time has no stages.",
         ),
         check(
             "clock_skew",
-            "Changes merged before they shipped",
+            "Changes that were merged before they shipped",
             (c.n_changes - c.n_skewed, c.n_changes),
             0.6,
             "Compare the clocks of the repository's host and of the tool that deploys: these changes shipped before they were merged.",
@@ -170,33 +170,33 @@ fn of_incidents(c: &Counted) -> Vec<Check> {
     let mut checks = vec![
         check(
             "service_incidents",
-            "Deployed services with incidents connected",
+            "Deployed services whose incidents arrive here",
             (watched, c.services.len() as i64),
             0.8,
             "Connect the tool in which incidents of these services are opened, or send incidents as events: a service without any looks as if it never failed.",
         ),
         check(
             "incidents_attributed",
-            "Incidents put on a deployment",
+            "Incidents traced to a deployment",
             (attributed, c.n_incidents),
             0.5,
-            "Name what caused an incident (`caused_by`), or decide it where the incident is listed; some incidents have no deployment to blame.",
+            "Name what caused an incident (`caused_by`), or decide it where the incident is listed. Some have other causes: 100 % is no goal.",
         ),
         check(
             "incidents_confirmed",
-            "Incidents whose deployment is confirmed",
+            "Incidents traced by name, not by time alone",
             (c.n_confirmed, c.n_incidents),
             0.3,
-            "Name the deployment in the incident: one that is found by time is only probable.",
+            "Name the deployment in the incident: one that is blamed because it came shortly before is only probable.",
         ),
     ];
     if let Some(counts) = c.incidents_with_service {
         checks.push(check(
             "incident_service",
-            "Incidents whose service is known",
+            "Incidents that say which service they hit",
             counts,
             0.8,
-            "Send `services` with each incident, in the names that deployments use.",
+            "Send `services` with each incident, in the names that deployments use: else it counts against no service.",
         ));
     }
     checks
@@ -235,7 +235,7 @@ fn lag(source: &SourceStatus, now: Instant) -> (f64, Row) {
     );
     let row = object([
         ("check", json!("source_lag")),
-        ("title", json!("Time since the last delivery of a source")),
+        ("title", json!("Time since a source was last heard from")),
         ("subject", json!(source.source)),
         ("value", Value::Null),
         ("numerator", json!(lag)),
