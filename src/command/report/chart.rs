@@ -1,5 +1,5 @@
 //! A metric over time as inline SVG: bars for counts, a line with dots for times and shares. Unknown is a
-//! gap. Colours come from the page; each mark says its value to whoever points at it.
+//! gap, and what the period cuts is hollow. Colours come from the page; each mark says its value to whoever points at it.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ const TOP: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
 
 /// Draws the figure's points under the labels of their buckets.
-pub(super) fn draw(figure: &Figure, labels: &[String]) -> String {
+pub(super) fn draw(figure: &Figure, labels: &[String], is_cut: &[bool]) -> String {
     if figure.points.iter().all(|point| point.value.is_none()) {
         return "<p class=\"basis\">No value in any part of the period.</p>".to_owned();
     }
@@ -56,8 +56,8 @@ pub(super) fn draw(figure: &Figure, labels: &[String]) -> String {
         );
     }
     svg.push_str(&match figure.unit {
-        Unit::Deployments | Unit::DaysPerWeek => bars(figure, labels, &plot),
-        Unit::Seconds | Unit::Ratio => line(figure, labels, &plot),
+        Unit::Deployments | Unit::DaysPerWeek => bars(figure, (labels, is_cut), &plot),
+        Unit::Seconds | Unit::Ratio => line(figure, (labels, is_cut), &plot),
     });
     svg.push_str("</svg>");
     svg
@@ -83,14 +83,15 @@ impl Plot {
     }
 }
 
-fn bars(figure: &Figure, labels: &[String], plot: &Plot) -> String {
+fn bars(figure: &Figure, (labels, is_cut): (&[String], &[bool]), plot: &Plot) -> String {
     let width = (plot.step() * 0.72).min(40.0);
     let mut svg = String::new();
     for (bucket, point) in figure.points.iter().enumerate() {
         let Some(value) = point.value.filter(|v| *v > 0.0) else { continue };
         let _ = write!(
             svg,
-            "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\" rx=\"1.5\"><title>{}</title></rect>",
+            "<rect class=\"bar{}\" x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\" rx=\"1.5\"><title>{}</title></rect>",
+            if is_cut[bucket] { " cut" } else { "" },
             plot.x(bucket) - width / 2.0,
             plot.y(value),
             plot.y(0.0) - plot.y(value),
@@ -100,7 +101,7 @@ fn bars(figure: &Figure, labels: &[String], plot: &Plot) -> String {
     svg
 }
 
-fn line(figure: &Figure, labels: &[String], plot: &Plot) -> String {
+fn line(figure: &Figure, (labels, is_cut): (&[String], &[bool]), plot: &Plot) -> String {
     let (mut path, mut dots, mut is_drawing) = (String::new(), String::new(), false);
     for (bucket, point) in figure.points.iter().enumerate() {
         let Some(value) = point.value else {
@@ -108,12 +109,14 @@ fn line(figure: &Figure, labels: &[String], plot: &Plot) -> String {
             continue;
         };
         let (x, y) = (plot.x(bucket), plot.y(value));
-        let _ = write!(path, "{}{x:.1} {y:.1}", if is_drawing { "L" } else { "M" });
-        is_drawing = true;
+        if !is_cut[bucket] {
+            let _ = write!(path, "{}{x:.1} {y:.1}", if is_drawing { "L" } else { "M" });
+        }
+        is_drawing = !is_cut[bucket];
         let _ = write!(
             dots,
             "<circle class=\"{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"><title>{}</title></circle>",
-            if point.is_sure { "dot" } else { "dot unsure" },
+            if point.is_sure && !is_cut[bucket] { "dot" } else { "dot unsure" },
             escape(&said(labels, bucket, &point.said))
         );
     }
@@ -200,8 +203,11 @@ mod tests {
     #[test]
     fn an_unknown_value_breaks_the_line() {
         let report = crate::command::report::figures::tests::report();
-        let svg = draw(&report.figures[0], &["a".into(), "b".into(), "c".into()]);
+        let labels = ["a".into(), "b".into(), "c".into()];
+        let svg = draw(&report.figures[0], &labels, &[false; 3]);
         assert_eq!(svg.matches('M').count(), 2, "{svg}");
         assert_eq!(svg.matches("<circle").count(), 2, "{svg}");
+        let svg = draw(&report.figures[0], &labels, &[true, false, false]);
+        assert_eq!((svg.matches('M').count(), svg.matches("dot unsure").count()), (1, 1), "{svg}");
     }
 }

@@ -1,7 +1,9 @@
 //! From an answer to what a report says of it, in words. Knows no format.
 
 use chrono::{Datelike as _, Months, NaiveDate, TimeDelta};
-use dorado_query::{Answer, BucketSize, METRICS, Metric, Pack, Question, Row};
+use dorado_query::{
+    Answer, BucketSize, FailRate, METRICS, Metric, Pack, Question, RecoveryUnit, Row, Unit as LeadUnit,
+};
 use serde_json::Value;
 
 use super::Excluded;
@@ -148,7 +150,7 @@ impl Figure {
             unit,
             value: value(row, unit),
             interval: interval(row, unit),
-            basis: basis(row, unit),
+            basis: basis(row, unit, &question.pack),
             change,
             verdict,
             points: points.map(|row| point(row, unit)).collect(),
@@ -172,16 +174,23 @@ fn interval(row: &Row, unit: Unit) -> Option<String> {
     (flag(row, "enough_data")).then(|| format!("{} to {}", unit.say(low), unit.say(high)))
 }
 
-fn basis(row: &Row, unit: Unit) -> String {
+fn basis(row: &Row, unit: Unit, pack: &Pack) -> String {
     let n = number(row, "n").unwrap_or(0.0) as i64;
     let few = number(row, "value").filter(|_| !flag(row, "enough_data"));
     let mut said = vec![match (unit, text(row, "metric")) {
         (Unit::Deployments | Unit::DaysPerWeek, _) => words::counted(n, "deployment"),
-        (Unit::Ratio, _) => {
+        (Unit::Ratio, metric) => {
             let k = number(row, "numerator").unwrap_or(0.0) as i64;
-            format!("{} of {}", words::count(k), words::counted(n, "deployment"))
+            let deployments = words::counted(n, "deployment");
+            if metric == Some("change-fail-rate") && pack.fail_rate == FailRate::Incidents {
+                format!("{} to {deployments}", words::counted(k, "incident"))
+            } else {
+                format!("{} of {deployments}", words::count(k))
+            }
         }
+        (_, Some("change-lead-time")) if pack.unit == LeadUnit::PullRequest => words::counted(n, "pull request"),
         (_, Some("change-lead-time")) => words::counted(n, "change"),
+        _ if pack.recovery_unit == RecoveryUnit::Incident => words::counted(n, "incident"),
         _ => words::counted(n, "recovery").replace("recoverys", "recoveries"),
     }];
     if let Some(value) = few.filter(|_| unit == Unit::Seconds) {
@@ -211,26 +220,33 @@ fn change(row: &Row, unit: Unit, question: &Question) -> (String, Change) {
     else {
         return ("nothing before to compare with".to_owned(), Change::NotClear);
     };
-    let was = match unit {
-        Unit::Deployments => {
-            let days = (question.to - question.from).as_seconds_f64() / 86_400.0;
-            words::frequency(before / days)
-        }
-        _ => unit.say(before),
+    let days = (question.to - question.from).as_seconds_f64() / 86_400.0;
+    let say = |value: f64| match unit {
+        Unit::Deployments => words::frequency(value / days),
+        _ => unit.say(value),
     };
+    let was = say(before);
     let Some(shift) = number(row, "shift").filter(|_| verdict != Change::NotClear) else {
         return (format!("no clear change; was {was}"), Change::NotClear);
     };
-    let far = |more: &str, less: &str, amount: String| {
-        format!("{amount} {}, clear; was {was}", if shift > 0.0 { more } else { less })
+    let (more, less) = match unit {
+        Unit::Deployments | Unit::DaysPerWeek => ("more often", "less often"),
+        Unit::Ratio => ("higher", "lower"),
+        Unit::Seconds => ("longer", "shorter"),
     };
-    let said = match unit {
-        Unit::Deployments | Unit::DaysPerWeek => far("more often", "less often", words::percent(shift.abs())),
-        Unit::Ratio => far("higher", "lower", words::percent(shift.abs()).replace('%', "points")),
-        Unit::Seconds if before > 0.0 => far("longer", "shorter", words::percent(shift.abs() / before)),
-        Unit::Seconds => far("longer", "shorter", words::duration(shift.abs())),
+    let direction = if shift > 0.0 { more } else { less };
+    let value = number(row, "value").unwrap_or(before);
+    let by = value - before;
+    let amount = match unit {
+        // Most rows can move one way, and their median not.
+        _ if by * shift <= 0.0 => "mostly".to_owned(),
+        Unit::Ratio => words::percent(by.abs()).replace('%', "points"),
+        _ if before > 0.0 => words::percent(by.abs() / before),
+        _ => "far".to_owned(),
     };
-    (said, verdict)
+    // What is told with the same digits would deny the change.
+    let was = if say(value) == was { String::new() } else { format!("; was {was}") };
+    (format!("{amount} {direction}, clear{was}"), verdict)
 }
 
 fn point(row: &Row, unit: Unit) -> Point {
@@ -413,8 +429,34 @@ pub(super) mod tests {
         let figure = |pack: &str| Report::new("", &question_of(pack), &answer, &Vec::new(), &[]).figures.pop().unwrap();
         let days = figure("devlake");
         assert_eq!(days.value, "3.5 days a week");
-        assert_eq!(days.change, "100 % more often, clear; was 2 days a week");
+        assert_eq!(days.change, "75 % more often, clear; was 2 days a week");
         assert_eq!(figure("dora-2025").value, "2 a day", "other packs count deployments");
+    }
+
+    #[test]
+    fn a_change_says_nothing_that_its_numbers_deny() {
+        let lead = |value: f64, previous: f64| {
+            let row = row(&json!({
+                "metric": "change-lead-time", "value": value, "previous_value": previous, "previous_n": 50, "shift": -60.0,
+                "verdict": "better",
+            }));
+            change(&row, Unit::Seconds, &question()).0
+        };
+        assert_eq!(lead(345_600.0, 432_000.0), "20 % shorter, clear; was 5 days");
+        assert_eq!(lead(345_000.0, 347_000.0), "0.6 % shorter, clear");
+        assert_eq!(lead(432_000.0, 345_600.0), "mostly shorter, clear; was 4 days");
+    }
+
+    #[test]
+    fn rows_are_called_what_the_pack_counts() {
+        let said = |metric: &str, unit: Unit, pack: &str| {
+            let row = row(&json!({ "metric": metric, "n": 7, "numerator": 2, "value": 1.0, "enough_data": true }));
+            basis(&row, unit, &question_of(pack).pack)
+        };
+        assert_eq!(said("change-lead-time", Unit::Seconds, "devlake"), "7 pull requests");
+        assert_eq!(said("change-fail-rate", Unit::Ratio, "gitlab"), "2 incidents to 7 deployments");
+        assert_eq!(said("change-fail-rate", Unit::Ratio, "dora-2025"), "2 of 7 deployments");
+        assert_eq!(said("failed-deployment-recovery-time", Unit::Seconds, "gitlab"), "7 incidents");
     }
 
     #[test]

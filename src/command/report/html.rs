@@ -54,7 +54,7 @@ fn card(figure: &Figure, report: &Report) -> String {
         escape(&figure.value),
         escape(&format!("{interval}{}", figure.basis)),
         escape(&figure.change),
-        chart::draw(figure, &report.labels),
+        chart::draw(figure, &report.labels, &report.is_cut),
         escape(figure.definition)
     )
 }
@@ -102,7 +102,7 @@ fn series(report: &Report) -> String {
     }
     html.push_str("</tbody>\n</table></div>\n");
     html.push_str("<p class=\"basis\">A dash is unknown, not 0; a pale value has too few rows to be trusted");
-    html.push_str(if report.is_cut.contains(&true) { "; * is cut by the period.</p>\n" } else { ".</p>\n" });
+    html.push_str(if report.is_cut.contains(&true) { "; * is cut by the period, and hollow in a chart.</p>\n" } else { ".</p>\n" });
     html.push_str("</section>\n");
     html
 }
@@ -145,6 +145,7 @@ svg { display: block; width: 100%; max-width: 460px; height: auto; margin-top: a
 .grid { stroke: var(--rule); }
 .tick { fill: var(--soft); font-size: 11px; font-variant-numeric: tabular-nums; }
 .bar, .dot { fill: var(--mark); }
+.bar.cut { fill-opacity: 0.25; stroke: var(--mark); stroke-dasharray: 3 2; }
 .dot { stroke: var(--card); stroke-width: 1; }
 .dot.unsure { fill: var(--card); stroke: var(--mark); stroke-width: 1.5; }
 .line { fill: none; stroke: var(--mark); stroke-width: 2; stroke-linejoin: round; }
@@ -156,6 +157,7 @@ thead th { color: var(--soft); font-weight: 500; white-space: normal; vertical-a
 th:first-child { text-align: left; font-weight: 500; }
 .unsure { color: var(--soft); }
 ul { margin: 8px 0 0; padding-left: 20px; } li { overflow-wrap: anywhere; }
+@media (max-width: 640px) { th, td { padding: 6px 5px; white-space: normal; } main { padding: 24px 14px; } section { padding: 14px; } }
 @media print { body { background: none; } section { break-inside: avoid; } details { display: none; } }
 ";
 

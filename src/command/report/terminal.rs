@@ -1,6 +1,6 @@
 //! A report for a terminal: aligned text, a line of blocks for each trend, colours where they are wanted.
 
-use super::figures::{Change, Figure, Point, Report};
+use super::figures::{Change, Figure, Point, Report, Unit};
 use crate::command::output::Ink;
 use crate::command::table::{Side, Table, pad, printable};
 
@@ -40,7 +40,9 @@ fn figures(report: &Report, ink: Ink) -> Vec<String> {
     for figure in &report.figures {
         let title = pad(figure.title, titles, Side::Left);
         let value = ink.bold(&pad(&figure.value, values, Side::Left));
-        let trend = sparkline(&figure.points);
+        // A bucket that is cut would look like a fall.
+        let whole = figure.points.iter().zip(&report.is_cut).filter(|(_, is_cut)| !**is_cut);
+        let trend = sparkline(&whole.map(|(point, _)| point.clone()).collect::<Vec<_>>());
         lines.push(format!("  {title}  {value}  {trend}").trim_end().to_owned());
         let interval = figure.interval.as_ref().map(|i| format!("{i}; ")).unwrap_or_default();
         let indent = " ".repeat(titles + 2);
@@ -56,7 +58,7 @@ fn figures(report: &Report, ink: Ink) -> Vec<String> {
 }
 
 fn series(report: &Report) -> Table {
-    let headings = report.figures.iter().map(|f| (short(f.id), Side::Right));
+    let headings = report.figures.iter().map(|f| (short(f), Side::Right));
     let columns: Vec<(&str, Side)> = std::iter::once(("from", Side::Left)).chain(headings).collect();
     let mut table = Table::new(&columns);
     for (bucket, label) in report.labels.iter().enumerate() {
@@ -68,8 +70,9 @@ fn series(report: &Report) -> Table {
 }
 
 /// A metric's name where there is little room.
-fn short(id: &str) -> &str {
-    match id {
+fn short(figure: &Figure) -> &'static str {
+    match figure.id {
+        _ if figure.unit == Unit::DaysPerWeek => "days with one",
         "deployment-frequency" => "deployments",
         "change-lead-time" => "lead time",
         "change-fail-rate" => "fail rate",
