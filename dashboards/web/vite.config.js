@@ -57,9 +57,24 @@ function neverHydrates() {
   };
 }
 
+/** The page keeps no state that is written to part by part: what Svelte has for that is left out, and `$state(` refused, which
+    would do nothing. */
+function neverProxies() {
+  return {
+    name: 'never-proxies',
+    apply: 'build',
+    enforce: 'pre',
+    transform(code, id) {
+      if (/\/web\/src\//.test(id) && /\$(state|bindable)\(/.test(code)) this.error('write `$state.raw(`: see neverProxies in vite.config.js');
+      if (!id.endsWith('svelte/src/internal/client/proxy.js')) return undefined;
+      return { code: 'export const proxy = (value) => value, get_proxied_value = proxy, is = Object.is;', map: null };
+    },
+  };
+}
+
 export default defineConfig({
   base: './',
-  plugins: [neverHydrates(), svelte(), notices(), plainTags()],
+  plugins: [neverHydrates(), neverProxies(), svelte(), notices(), plainTags()],
   build: {
     outDir: '../dist',
     emptyOutDir: true,

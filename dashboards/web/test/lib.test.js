@@ -7,8 +7,8 @@ const vite = await createServer({ server: { middlewareMode: true, hmr: false, ws
 after(() => vite.close());
 globalThis.location = { search: '', pathname: '/' };
 const load = (file) => vite.ssrLoadModule(`/src/lib/${file}`);
-const [days, format, changes, ticks, views, path, files, table, marks, stages] = await Promise.all(
-  ['days.ts', 'format.ts', 'change.ts', 'ticks.ts', 'view.svelte.ts', 'path.ts', 'save.ts', 'table.ts', 'marks.ts', 'stages.ts'].map(load),
+const [days, format, changes, ticks, views, path, files, table, marks, stages, panels] = await Promise.all(
+  ['days.ts', 'format.ts', 'change.ts', 'ticks.ts', 'view.svelte.ts', 'path.ts', 'save.ts', 'table.ts', 'marks.ts', 'stages.ts', 'panels.ts'].map(load),
 );
 const plain = (text) => text.replaceAll('\u00a0', ' ');
 
@@ -109,7 +109,29 @@ test('without evidence there is no direction', () => {
 
 test('a verdict that the medians contradict gets no size', () => {
   const found = changes.change({ ...total, value: 101, verdict: 'better' }, 'value', 'duration');
-  assert.deepEqual([found.arrow, found.text], ['↓', 'shorter']);
+  assert.deepEqual([found.arrow, found.text], ['↓', 'mostly shorter']);
+});
+
+test('a value and what it was are told apart where the change is', () => {
+  const said = (value, previous_value, as) => {
+    const found = changes.change({ ...total, value, previous_value, verdict: value < previous_value ? 'better' : 'worse' }, 'value', as);
+    return [plain(format.text(value, as, found.more)), plain(found.was), found.text];
+  };
+  assert.deepEqual(said(347_000, 349_000, 'duration'), ['4.02 days', '4.04 days', '0.6 % shorter']);
+  assert.deepEqual(said(0.1101, 0.1099, 'rate'), ['11.01 %', '10.99 %', '0.02 points higher']);
+  assert.deepEqual(said(86_400 * 12.3, 86_400 * 11.8, 'duration'), ['12.3 days', '11.8 days', '4.2 % longer']);
+  assert.deepEqual(said(345_600, 432_000, 'duration'), ['4 days', '5 days', '20 % shorter']);
+});
+
+test('a panel says what a pack measures', () => {
+  const trend = (metric) => panels.trends.find((one) => one.metric === metric);
+  const days = panels.under(trend('deployment-frequency'), { frequency: 'days_per_week' });
+  assert.deepEqual([days.title, days.format, days.series[0].label], ['Days with a deployment to production', 'weekly', 'Days with a deployment']);
+  const rate = panels.under(trend('change-fail-rate'), { fail_rate: 'incidents' });
+  assert.equal(rate.series[0].label, 'incidents ÷ deployments');
+  const lead = panels.under(trend('change-lead-time'), { aggregate: 'median_of_daily_medians', unit: 'pull_request', start: 'merged' });
+  assert.deepEqual([lead.series.map(({ label }) => label), lead.note], [['Median of daily medians', 'p75', 'p90'], 'pull requests, from the merge']);
+  assert.equal(panels.under(trend('change-lead-time')).series[0].label, 'Median');
 });
 
 test('rates change by points', () => {

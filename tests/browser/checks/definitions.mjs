@@ -25,6 +25,38 @@ export const checks = {
     assert.equal(await page.locator('[data-panel="packs"] thead th').count(), packs.length);
   }),
 
+  'a parameter that makes no sense is told at its field, and what can be told is there': check(async (window) => {
+    window.expected.push(/422/);
+    await window.go('definitions?window_hours=soon&first_deployment=all');
+    const { page } = window;
+    await page.waitForSelector('[data-panel="parameters"] [role="alert"]');
+    assert.match(await page.innerText('[data-panel="parameters"] [role="alert"]'), /“soon”.*hours from 0/);
+    assert.equal(await page.getAttribute('input[name="window_hours"]', 'aria-invalid'), 'true');
+    assert.equal(await page.inputValue('input[name="window_hours"]'), 'soon');
+    assert.equal(await page.inputValue('[data-panel="parameters"] label:has-text("first deployment") select'), 'all');
+    await page.waitForFunction(() => /\d/.test(document.querySelector('[data-panel="packs"] tbody')?.textContent ?? ''));
+    assert.deepEqual(await window.violations(), []);
+    await page.fill('input[name="window_hours"]', '48');
+    await page.keyboard.press('Tab');
+    await page.waitForFunction(() => document.querySelectorAll('[role="alert"]:not(:empty)').length === 0);
+    await window.settled();
+    assert.equal((await window.said('summary', { bucket: 'all' })).meta.parameters.window_hours, 48);
+  }),
+
+  'a chart is called after what a pack measures, in its file too': check(async (window) => {
+    await window.go('?pack=devlake');
+    const { page } = window;
+    const panel = '[data-panel="deployment-frequency-trend"]';
+    assert.equal(await page.innerText(`${panel} h2`), 'Days with a deployment to production');
+    await page.click(`${panel} button:has-text("Save")`);
+    const { bytes } = await window.file(() => page.click(`${panel} button:text-is("CSV")`));
+    const [head, first] = bytes.toString().split('\r\n').map((line) => line.split(','));
+    assert.equal(first[head.indexOf('unit')], 'days_per_week');
+    assert.equal(first[head.indexOf('pack')], 'devlake');
+    await window.go('?pack=gitlab');
+    assert.match(await page.innerText('[data-panel="change-fail-rate-trend"] .legend'), /incidents ÷ deployments/);
+  }),
+
   'a parameter that is changed changes the answer at once, in every view': check(async (window) => {
     await window.go('definitions');
     const { page } = window;

@@ -53,7 +53,7 @@ async function chooseTeam(window, team) {
   await window.settled();
 }
 
-const PROBLEM = { title: 'Unprocessable', status: 422, detail: 'no such team', parameter: 'team', value: 'nobody', expected: 'one of 12 teams' };
+const PROBLEM = { title: 'Unprocessable', status: 422, detail: '`team` is `nobody`: no such team', parameter: 'team', value: 'nobody', expected: 'one of 12 teams' };
 
 export const checks = {
   'the page runs under its own content security policy': async (browser, base) => {

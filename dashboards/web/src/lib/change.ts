@@ -12,6 +12,8 @@ export interface Change {
   text: string;
   /** What the number was. */
   was: string;
+  /** Digits beyond the usual that tell it from what it was. */
+  more: number;
 }
 
 /** Words for more and less of a metric. */
@@ -27,18 +29,21 @@ const WORDS: Record<Format, [more: string, less: string]> = {
 type Compared = Measured & { better?: unknown };
 
 export function change(total: Compared, field: string, format: Format): Change {
-  const was = previous(total, field, format);
-  if (!total.verdict) return { tone: 'unknown', arrow: '', text: 'Nothing to compare with', was };
-  if (total.verdict === 'no_clear_change') return { tone: 'none', arrow: '', text: 'No clear change', was };
+  const then = previous(total, field);
+  const was = then === null ? '' : text(then, format);
+  if (!total.verdict) return { tone: 'unknown', arrow: '', text: was ? `Was ${was}` : 'Nothing to compare with', was: '', more: 0 };
+  if (total.verdict === 'no_clear_change') return { tone: 'none', arrow: '', text: 'No clear change', was, more: 0 };
   const tone = total.verdict === 'better' ? 'better' : 'worse';
   const rises = (total.verdict === 'better') === (total.better === 'higher');
   const [more, less] = WORDS[format];
-  const size = difference(total, format, rises);
+  const shown = total[field] as number;
+  const digits = then === null || then === shown ? 0 : ([0, 1, 2].find((more) => text(shown, format, more) !== text(then, format, more)) ?? 0);
   return {
     tone,
     arrow: rises ? '↑' : '↓',
-    text: `${size}${size && ' '}${rises ? more : less}`,
-    was,
+    text: `${difference(total, format, rises)} ${rises ? more : less}`,
+    was: then === null ? '' : text(then, format, digits),
+    more: digits,
   };
 }
 
@@ -48,29 +53,26 @@ export function against({ tone, was }: Change, before: string): string {
   return `${than} ${before}${was && ` (${was})`}${sure}`;
 }
 
-/** How much, where both periods' values say the same as the verdict. */
+/** How much, where both periods' values say the same as the verdict: most rows can move one way, and the median not. */
 function difference(total: Compared, format: Format, rises: boolean): string {
   const [now, then] = [total.value, total.previous_value];
-  if (now === null || now === undefined || then === null || then === undefined) return '';
+  if (now === null || now === undefined || then === null || then === undefined) return 'mostly';
   const by = now - then;
-  if (by === 0 || by > 0 !== rises) return '';
+  if (by === 0 || by > 0 !== rises) return 'mostly';
   if (format === 'rate') return `${write(Math.abs(by), 'rate').number} points`;
-  if (then === 0) return '';
+  if (then === 0) return 'far';
   const percent = (Math.abs(by) / then) * 100;
   if (percent >= 300) return `${(now / then).toFixed(0)} times`;
   return `${percent < 10 ? percent.toFixed(1) : percent.toFixed(0)} %`;
 }
 
-function previous(total: Compared, field: string, format: Format): string {
+function previous(total: Compared, field: string): number | null {
   const then = total.previous_value;
-  if (then === null || then === undefined) return '';
-  if (field === 'value') return text(then, format);
-  const told = total[`previous_${field}`];
-  if (typeof told === 'number') return text(told, format);
+  if (then === null || then === undefined) return null;
+  if (field === 'value') return then;
   // A count becomes a frequency by the same number of days.
   const [now, shown] = [total.value, total[field]];
-  if (!now || typeof shown !== 'number') return '';
-  return text((then * shown) / now, format);
+  return now && typeof shown === 'number' ? (then * shown) / now : null;
 }
 
 const NUMBERS = ['none', 'one', 'two', 'three', 'four', 'five'];

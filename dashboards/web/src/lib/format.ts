@@ -7,8 +7,6 @@ const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86_400;
 
-const SIZES: Record<string, number> = { min: MINUTE, h: HOUR, days: DAY };
-
 export interface Written {
   number: string;
   unit: string;
@@ -16,13 +14,11 @@ export interface Written {
 
 export const UNKNOWN = '–';
 
-/** `2.3` and `days`. A unit without a space before it starts with `/`. */
-export function write(value: number, format: Format): Written {
-  if (format === 'duration') return duration(value);
-  if (format === 'rate') return { number: percent(value), unit: '%' };
-  if (format === 'frequency') return frequency(value);
-  if (format === 'weekly') return { number: few(value), unit: 'days/week' };
-  return { number: few(value), unit: '' };
+/** `2.3` and `days`, with `more` digits than usual. A unit without a space before it starts with `/`. */
+export function write(value: number, format: Format, more = 0): Written {
+  const [size, unit] = unitOf(value, format);
+  const number = digits(value, size, more);
+  return { number, unit: number === '1' ? unit.replace('days', 'day') : unit };
 }
 
 /** The field of a row that a card shows, and how: some packs measure frequency in days of a week. */
@@ -31,22 +27,17 @@ export function headed(panel: CardPanel, row?: Measured): [field: string, format
 }
 
 /** `2.3 days`; a dash for unknown. */
-export function text(value: number | null | undefined, format: Format): string {
+export function text(value: number | null | undefined, format: Format, more = 0): string {
   if (value === null || value === undefined) return UNKNOWN;
-  return join(write(value, format));
+  return join(write(value, format, more));
 }
 
 /** `1.9–2.6 days`: both ends in the unit of `like`, the number that they are about, where they fit in it. */
 export function range(low: number, high: number, format: Format, like = high): string {
-  const [a, b] = [write(low, format), write(high, format)];
-  const { unit } = write(like, format);
-  const size = SIZES[unit];
-  const fits = (value: number) => size !== undefined && Math.abs(value) >= size / 5 && Math.abs(value) < size * 1000;
-  const dash = low < 0 || high < 0 ? ' to ' : '–';
-  if (a.unit === b.unit && b.unit === unit) return join({ number: `${a.number}${dash}${b.number}`, unit });
-  if (size && fits(low) && fits(high)) return join({ number: `${few(low / size)}${dash}${few(high / size)}`, unit });
-  if (a.unit === b.unit) return join({ number: `${a.number}${dash}${b.number}`, unit: a.unit });
-  return `${join(a)} – ${join(b)}`;
+  const [size, unit] = unitOf(like, format);
+  const fits = (value: number) => format !== 'duration' || (Math.abs(value) >= size / 5 && Math.abs(value) < size * 1000);
+  if (!fits(low) || !fits(high)) return `${text(low, format)} – ${text(high, format)}`;
+  return join({ number: `${digits(low, size)}${low < 0 || high < 0 ? ' to ' : '–'}${digits(high, size)}`, unit });
 }
 
 /** `-5.7 to -2.3 points` for shares, `-8 to -4.2 h` for times: how far a value has moved. */
@@ -89,8 +80,8 @@ const REASONS: Record<string, string> = {
   no_commit_time: 'no commit time that can be true',
   unshipped: 'not shipped',
   no_pull_request: 'have no known pull request',
-  failed: 'the deployment did not succeed',
-  cancelled: 'the deployment was cancelled',
+  failed: 'failed before production',
+  cancelled: 'cancelled',
 };
 
 const RULES: Record<string, string> = {
@@ -123,10 +114,17 @@ export function reason(id: string | null | undefined): string {
 
 const PARAMETERS: Record<string, string> = {
   bots: 'Bots',
+  aggregate: 'Median of',
+  attribution: 'Incidents are put on',
   count_failed_attempts: 'Failed attempts',
+  fail_rate: 'Fail rate counts',
+  failure: 'Failed by',
   first_deployment: 'First deployment',
+  frequency: 'Frequency counts',
+  median: 'Which median',
   min_n: 'Fewest rows to be sure',
   recovery_start: 'Recovery starts at',
+  recovery_unit: 'Recovery of',
   start: 'Lead time starts at',
   unit: 'Lead time of',
   window_hours: 'Incident window, hours',
@@ -142,18 +140,28 @@ export function words(id: string): string {
   return id.replaceAll(/[_-]/g, ' ');
 }
 
-function duration(seconds: number): Written {
-  const size = Math.abs(seconds);
-  if (size < 90) return { number: few(seconds), unit: 's' };
-  if (size < 90 * MINUTE) return { number: few(seconds / MINUTE), unit: 'min' };
-  if (size < 36 * HOUR) return { number: few(seconds / HOUR), unit: 'h' };
-  return { number: few(seconds / DAY), unit: 'days' };
+type Unit = [size: number, name: string];
+
+function unitOf(value: number, format: Format): Unit {
+  if (format === 'duration') return duration(value);
+  if (format === 'frequency') return frequency(value);
+  return format === 'rate' ? [0.01, '%'] : [1, format === 'weekly' ? 'days/week' : ''];
 }
 
-function frequency(perDay: number): Written {
-  if (perDay >= 1 || perDay === 0) return { number: few(perDay), unit: '/day' };
-  if (perDay * 7 >= 1) return { number: few(perDay * 7), unit: '/week' };
-  return { number: few(perDay * 30.44), unit: '/month' };
+function digits(value: number, size: number, more = 0): string {
+  return size === 0.01 ? percent(value, more) : few(value / size, more);
+}
+
+function duration(seconds: number): Unit {
+  const size = Math.abs(seconds);
+  if (size < 90) return [1, 's'];
+  if (size < 90 * MINUTE) return [MINUTE, 'min'];
+  return size < 36 * HOUR ? [HOUR, 'h'] : [DAY, 'days'];
+}
+
+function frequency(perDay: number): Unit {
+  if (perDay >= 1 || perDay === 0) return [1, '/day'];
+  return perDay * 7 >= 1 ? [1 / 7, '/week'] : [1 / 30.44, '/month'];
 }
 
 function signed(value: number): string {
@@ -161,15 +169,17 @@ function signed(value: number): string {
 }
 
 /** One decimal below ten, none above. */
-function few(value: number): string {
-  if (Number.isInteger(value) || Math.abs(value) >= 9.95) return count(value);
-  return value.toFixed(1);
+function few(value: number, more = 0): string {
+  const whole = Math.abs(value) >= 9.95 || (more === 0 && Number.isInteger(value));
+  const digits = (whole ? 0 : 1) + more;
+  return digits ? value.toFixed(digits) : count(value);
 }
 
 /** One decimal: `12.4`, `0.3`, `100`. More where one would make none or all of what is nearly so: `99.99`. */
-function percent(share: number): string {
+function percent(share: number, more: number): string {
   const value = share * 100;
   if (value === 0 || value === 100) return String(value);
+  if (more) return value.toFixed(1 + more);
   const digits = [1, 2, 3].find((digits) => !/^(0|100)\.0+$/.test(value.toFixed(digits)));
   return value.toFixed(digits ?? 4);
 }

@@ -15,6 +15,7 @@ export interface CardPanel {
   /** What the numerator counts. */
   counted?: string;
   missing: string;
+  note?: string;
 }
 
 export interface TrendPanel {
@@ -28,6 +29,8 @@ export interface TrendPanel {
   width: 'half' | 'third';
   band?: { low: string; high: string; label: string };
   series: { field: string; label: string; stroke: 'main' | 'second' | 'third' }[];
+  /** What is measured, where that is not the usual. */
+  note?: string;
 }
 
 export interface Column {
@@ -35,6 +38,9 @@ export interface Column {
   title: string;
   format: Cell;
 }
+
+/** The choices in force, as every answer has them. */
+export type Pack = Record<string, unknown>;
 
 type Panel = CardPanel | TrendPanel;
 
@@ -58,4 +64,25 @@ export function card(metric: string): CardPanel | undefined {
 
 export function columns(metric: string): Column[] {
   return (data.explain.find((explain) => explain.metric === metric)?.columns ?? []) as Column[];
+}
+
+const STARTS: Record<string, string> = { first_commit: 'from the first commit', opened: 'from opening', merged: 'from the merge' };
+
+/** A panel as it is to be read under a pack: what is measured may be another thing. */
+export function under<P extends Panel>(panel: P, told?: Pack | null): P {
+  const pack = told ?? {};
+  const is = (key: string, value: string, then: string) => (pack[key] === value ? then : '');
+  let [label, note, more] = ['', '', {}];
+  if (panel.format === 'duration') {
+    label = is('aggregate', 'median_of_daily_medians', 'Median of daily medians') || is('median', 'lower', 'Lower median');
+    const parts = panel.metric === 'change-lead-time' ? [is('unit', 'pull_request', 'pull requests'), STARTS[String(pack.start)]] : [is('recovery_unit', 'incident', 'incidents'), is('recovery_start', 'incident', 'from opening')];
+    note = parts.filter(Boolean).join(', ');
+  } else if (panel.metric === 'change-fail-rate' && is('fail_rate', 'incidents', 'y')) {
+    label = note = 'incidents ÷ deployments';
+    more = { counted: 'incidents' };
+  } else if (panel.kind === 'trend' && is('frequency', 'days_per_week', 'y') && panel.format === 'count') {
+    [label, note, more] = ['Days with a deployment', 'of a week, median', { title: 'Days with a deployment to production', format: 'weekly' }];
+  }
+  if (label && 'series' in panel) more = { ...more, series: panel.series.map((one, i) => (i ? one : { ...one, label })) };
+  return { ...panel, note, ...more };
 }
