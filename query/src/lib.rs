@@ -28,9 +28,7 @@ pub use engine::{Answer, Engine, Error, List, Page, Row};
 pub use export::{Chunks, ExportFormat, Exported, csv_cell};
 pub use gold::{CauseRule, Confidence, Exclusion, FailureRule, ShipRule};
 pub use metric::{Better, Kind, METRICS, Metric, STAGES, metric};
-pub use pack::{
-    Adjustments, FAILURES, FailRate, PACKS, Pack, PackEntry, RecoveryUnit, Unit, packs_of, sentence,
-};
+pub use pack::{Adjustments, FAILURES, FailRate, PACKS, Pack, PackEntry, RecoveryUnit, Unit, packs_of, sentence};
 pub use quantiles::{Distribution, distribution, distribution_of};
 pub use question::{
     ADJUSTABLE, Asked, BadParameter, Compare, Filter, GroupBy, Question, instant, metric_named, pack_named,

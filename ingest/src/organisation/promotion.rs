@@ -40,9 +40,7 @@ pub(super) fn promoted(
     places.shuffle(rng);
     for (turn, place) in places.into_iter().enumerate() {
         let mut earliest = rollouts[place].started;
-        for (environment, wanted, common) in
-            [(Environment::Staging, staging, STAGING), (Environment::Dev, dev, DEV)]
-        {
+        for (environment, wanted, common) in [(Environment::Staging, staging, STAGING), (Environment::Dev, dev, DEV)] {
             if turn >= wanted {
                 continue;
             }

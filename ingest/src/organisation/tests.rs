@@ -208,7 +208,10 @@ fn a_revision_goes_to_dev_then_to_staging_then_to_production_and_waits_as_its_se
     let medians: HashMap<&str, f64> = waits.into_iter().map(|(service, waits)| (service, median(waits))).collect();
     let of = |service: &str| medians[service];
     assert!(medians.values().all(|wait| (600.0..8.0 * 86_400.0).contains(wait)), "{medians:?}");
-    assert!(of("payments-api").min(of("card-vault")) > 3.0 * median(medians.values().copied().collect()), "{medians:?}");
+    assert!(
+        of("payments-api").min(of("card-vault")) > 3.0 * median(medians.values().copied().collect()),
+        "{medians:?}"
+    );
 }
 
 #[test]

@@ -454,9 +454,9 @@ pub(super) mod tests {
             basis(&row, unit, &question_of(pack).pack)
         };
         assert_eq!(said("change-lead-time", Unit::Seconds, "devlake"), "7 pull requests");
-        assert_eq!(said("change-fail-rate", Unit::Ratio, "gitlab"), "2 incidents to 7 deployments");
+        assert_eq!(said("change-fail-rate", Unit::Ratio, "fourkeys"), "2 incidents to 7 deployments");
         assert_eq!(said("change-fail-rate", Unit::Ratio, "dora-2025"), "2 of 7 deployments");
-        assert_eq!(said("failed-deployment-recovery-time", Unit::Seconds, "gitlab"), "7 incidents");
+        assert_eq!(said("failed-deployment-recovery-time", Unit::Seconds, "fourkeys"), "7 incidents");
     }
 
     #[test]

@@ -102,7 +102,11 @@ fn series(report: &Report) -> String {
     }
     html.push_str("</tbody>\n</table></div>\n");
     html.push_str("<p class=\"basis\">A dash is unknown, not 0; a pale value has too few rows to be trusted");
-    html.push_str(if report.is_cut.contains(&true) { "; * is cut by the period, and hollow in a chart.</p>\n" } else { ".</p>\n" });
+    html.push_str(if report.is_cut.contains(&true) {
+        "; * is cut by the period, and hollow in a chart.</p>\n"
+    } else {
+        ".</p>\n"
+    });
     html.push_str("</section>\n");
     html
 }

@@ -84,7 +84,8 @@ export function headline(totals: Total[], of: (metric: string) => CardPanel | un
     const told = panel && change(total, ...headed(panel, total));
     return told?.arrow ? [{ tone: told.tone as string, text: `${told.arrow} ${panel?.title.toLowerCase()} ${told.text}`, sure: `, clearly ${told.tone}` }] : [];
   });
-  const n = totals.filter(({ verdict }) => verdict === 'no_clear_change').length;
-  if (n) parts.push({ tone: 'none', text: `no clear change in ${n === totals.length ? 'any of the five' : parts.length + n === totals.length ? `the other ${NUMBERS[n]}` : NUMBERS[n]}`, sure: '' });
+  const still = totals.filter(({ verdict }) => verdict === 'no_clear_change');
+  const n = still.length;
+  if (n) parts.push({ tone: 'none', text: `no clear change in ${n === 1 ? of(still[0]?.metric ?? '')?.title.toLowerCase() : n === totals.length ? 'any of the five' : parts.length + n === totals.length ? `the other ${NUMBERS[n]}` : NUMBERS[n]}`, sure: '' });
   return parts;
 }

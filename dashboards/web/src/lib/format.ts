@@ -54,14 +54,7 @@ export function count(value: number): string {
 export function instant(value: string, zone: string): string {
   const date = new Date(value);
   if (Number.isNaN(date.getTime())) return value;
-  return new Intl.DateTimeFormat('en-GB', {
-    timeZone: zone,
-    day: 'numeric',
-    month: 'short',
-    year: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-  }).format(date);
+  return new Intl.DateTimeFormat('en-GB', { timeZone: zone, dateStyle: 'medium', timeStyle: 'short' }).format(date);
 }
 
 /** A cell of a table of rows; links and rules are the table's own affair. */
@@ -131,9 +124,7 @@ const PARAMETERS: Record<string, string> = {
 };
 
 /** What a parameter of a pack is called. */
-export function parameter(id: string): string {
-  return PARAMETERS[id] ?? words(id);
-}
+export const parameter = (id: string) => PARAMETERS[id] ?? words(id);
 
 /** `incident_window_seconds` as `incident window seconds`. */
 export function words(id: string): string {
