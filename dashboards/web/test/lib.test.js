@@ -89,6 +89,7 @@ test('an interval is in the unit of its number', () => {
   assert.equal(plain(format.range(4200, 6120, 'duration', 4860)), '70–102 min');
   assert.equal(plain(format.range(164_160, 224_640, 'duration', 198_720)), '1.9–2.6 days');
   assert.equal(plain(format.range(60, 2_592_000, 'duration', 86_400 * 2)), '60 s – 30 days');
+  assert.equal(plain(format.range(86_400 * 15.7, 86_400 * 16.2, 'duration', 86_400 * 16)), '15.7–16.2 days');
   assert.equal(plain(format.range(-28_800, -15_120, 'duration')), '-8 to -4.2 h');
 });
 

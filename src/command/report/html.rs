@@ -161,7 +161,7 @@ thead th { color: var(--soft); font-weight: 500; white-space: normal; vertical-a
 th:first-child { text-align: left; font-weight: 500; }
 .unsure { color: var(--soft); }
 ul { margin: 8px 0 0; padding-left: 20px; } li { overflow-wrap: anywhere; }
-@media (max-width: 640px) { th, td { padding: 6px 5px; white-space: normal; } main { padding: 24px 14px; } section { padding: 14px; } }
+@media (max-width: 640px) { th, td { padding: 6px 5px; } td:nth-child(3):last-child { white-space: normal; } main { padding: 24px 14px; } section { padding: 14px; } }
 @media print { body { background: none; } section { break-inside: avoid; } details { display: none; } }
 ";
 

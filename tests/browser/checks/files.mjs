@@ -20,7 +20,7 @@ export const checks = {
     const rows = (await window.summary()).series.filter((one) => one.metric === 'change-lead-time');
     const json = await save(window, 'change-lead-time-trend', 'JSON');
     assert.equal(json.name, 'change-lead-time-trend.json');
-    assert.deepEqual(JSON.parse(json.bytes), rows);
+    assert.deepEqual(JSON.parse(json.bytes), rows.map((row) => ({ ...row, unit: 'seconds', pack: 'dora-2025' })));
     const csv = (await save(window, 'change-lead-time-trend', 'CSV')).bytes.toString().trim().split('\r\n');
     const [head, ...lines] = csv.map((line) => line.split(','));
     assert.equal(lines.length, rows.length);

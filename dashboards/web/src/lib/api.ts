@@ -89,8 +89,8 @@ export function address(question: string): string {
 }
 
 /** Asks, and gives the answer's text: who asks again and again can see that nothing changed. */
-export function ask(question: string, signal: AbortSignal): Promise<string> {
-  return send(question, { signal, headers: { accept: 'application/json' }, cache: 'no-cache' });
+export function ask(question: string, signal?: AbortSignal): Promise<string> {
+  return send(question, { ...(signal && { signal }), headers: { accept: 'application/json' }, cache: 'no-cache' });
 }
 
 /** Writes: `POST` with a body, `DELETE` without. */
@@ -113,11 +113,11 @@ async function send(question: string, request: RequestInit): Promise<string> {
 }
 
 /** Every row of a list, page by page, up to `most`. */
-export async function all<T>(path: string, most: number, signal: AbortSignal): Promise<T[]> {
+export async function all<T>(path: string, most: number): Promise<T[]> {
   const rows: T[] = [];
   const question = new URLSearchParams({ limit: '1000' });
   while (rows.length < most) {
-    const page = JSON.parse(await ask(`${path}?${question}`, signal)) as Page<T>;
+    const page = JSON.parse(await ask(`${path}?${question}`)) as Page<T>;
     rows.push(...page.data);
     if (!page.meta.next_cursor || page.data.length === 0) break;
     question.set('cursor', page.meta.next_cursor);

@@ -37,7 +37,9 @@ export function range(low: number, high: number, format: Format, like = high): s
   const [size, unit] = unitOf(like, format);
   const fits = (value: number) => format !== 'duration' || (Math.abs(value) >= size / 5 && Math.abs(value) < size * 1000);
   if (!fits(low) || !fits(high)) return `${text(low, format)} – ${text(high, format)}`;
-  return join({ number: `${digits(low, size)}${low < 0 || high < 0 ? ' to ' : '–'}${digits(high, size)}`, unit });
+  // Both ends of an interval are seldom the same: then it takes a digit more to tell.
+  const more = Number(low < high && digits(low, size) === digits(high, size));
+  return join({ number: `${digits(low, size, more)}${low < 0 || high < 0 ? ' to ' : '–'}${digits(high, size, more)}`, unit });
 }
 
 /** `-5.7 to -2.3 points` for shares, `-8 to -4.2 h` for times: how far a value has moved. */

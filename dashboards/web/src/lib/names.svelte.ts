@@ -20,12 +20,8 @@ class Names {
     if (Date.now() - this.#asked < FRESH_MS) return;
     this.#asked = Date.now();
     this.loading = this.services.length === 0 && !this.problem;
-    const { signal } = new AbortController();
     try {
-      [this.teams, this.services] = await Promise.all([
-        all<Team>('teams', MOST, signal),
-        all<Service>('services', MOST, signal),
-      ]);
+      [this.teams, this.services] = await Promise.all([all<Team>('teams', MOST), all<Service>('services', MOST)]);
       this.problem = '';
     } catch (cause) {
       this.#asked = 0;
