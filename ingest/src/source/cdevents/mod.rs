@@ -1,6 +1,8 @@
 //! CDEvents, over CloudEvents' HTTP binding: binary, structured and batched, or as they are. Versions 0.3 to 0.5 of the
 //! specification; fields have kept their names. Source: cdevents.dev and cloudevents.io, "HTTP Protocol Binding".
 
+#[cfg(test)]
+mod conformance;
 mod purl;
 #[cfg(test)]
 mod tests;
