@@ -17,8 +17,9 @@ pub(crate) enum LogFormat {
 }
 
 /// What is logged where `DORADO_LOG` does not say. DataFusion warns of file statistics that it can do without.
-const QUIET: &str = "warn,datafusion_common=error";
-const TELLING: &str = "warn,datafusion_common=error,dorado=info";
+/// kube's client would log an answer that it cannot read, whatever is in it.
+const QUIET: &str = "warn,datafusion_common=error,kube_client=error";
+const TELLING: &str = "warn,datafusion_common=error,kube_client=error,dorado=info";
 
 /// Starts logging; `DORADO_LOG` chooses what, as `info` or `dorado_api=debug`.
 pub(crate) fn start(format: LogFormat, command: &Command) {

@@ -1,13 +1,13 @@
 """A small API server: Deployments and their ReplicaSets, enough of both for kubectl to list, watch, create, patch, scale and
-undo, and a controller that rolls them out. An image with `broken` in its tag never becomes available.
-
-GET /test/forget closes every watch and forgets the past, so that a watch from there is answered with 410.
+undo, and a controller that rolls them out. An image with `broken` in its tag never becomes available. It speaks TLS, and
+knows who has the client's certificate or the token; it forgets the past when it is told to.
 """
 
 import copy
 import hashlib
 import json
 import re
+import ssl
 import threading
 import time
 import uuid
@@ -139,6 +139,7 @@ class Cluster:
             self.store("deployments", thing)
 
     def forget(self):
+        """Closes every watch, and answers one from before with 410."""
         with self.changed:
             self.version += 1
             self.forgotten, self.events = self.version, []
@@ -183,6 +184,15 @@ def json_patched(old, operations):
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     cluster = None
+    token = None
+
+    def parse_request(self):
+        if not super().parse_request():
+            return False
+        if self.connection.getpeercert() or self.headers.get("Authorization") == f"Bearer {self.token}":
+            return True
+        self.refuse(401, "Unauthorized")
+        return False
 
     def log_message(self, *_):
         pass
@@ -209,9 +219,6 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         path = urlsplit(self.path).path
         query = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
-        if path == "/test/forget":
-            self.cluster.forget()
-            return self.answer({})
         if path == "/version":
             return self.answer({"major": "1", "minor": "37", "gitVersion": "v1.37.1"})
         if path == "/api":
@@ -280,7 +287,7 @@ class Handler(BaseHTTPRequestHandler):
                     if of == resource and self.wants(thing, namespace, query):
                         self.chunk({"type": what, "object": dict(thing, **kind)})
             self.wfile.write(b"0\r\n\r\n")
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
             self.close_connection = True
 
     def chunk(self, event):
@@ -327,11 +334,16 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(self.scale(new) if sub == "scale" else new)
 
 
-def start():
-    """The server and its address."""
+def start(certificate, key, client_certificate, token):
+    """The cluster, its server and its address. The files are PEM."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    tls.load_verify_locations(client_certificate)
+    tls.verify_mode = ssl.CERT_OPTIONAL
     cluster = Cluster()
-    handler = type("Bound", (Handler,), {"cluster": cluster})
+    handler = type("Bound", (Handler,), {"cluster": cluster, "token": token})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server, f"http://127.0.0.1:{server.server_address[1]}"
+    return cluster, f"https://127.0.0.1:{server.server_address[1]}"

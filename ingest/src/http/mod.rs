@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chrono::TimeDelta;
 use dorado_lake::Instant;
 use futures::stream::{self, BoxStream};
@@ -35,6 +35,8 @@ const LONGEST_LINE: usize = 8 << 20;
 const TRIES: u32 = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long an answer that goes on may.
+const LONGEST_ANSWER: Duration = Duration::from_hours(24);
 
 /// Where a tool is and how we sign in.
 #[derive(Debug, Clone)]
@@ -45,6 +47,8 @@ pub struct Outgoing {
     pub authorization: Authorization,
     /// Certificates in PEM that vouch for it besides those of the system.
     pub certificates: Option<Secret>,
+    /// Key and certificate in PEM by which it knows us, where it asks for them.
+    pub identity: Option<Secret>,
     /// Private networks in which it may be. An address that the URL itself names need not be in one.
     pub networks: Vec<IpNet>,
     /// Headers of every call.
@@ -145,7 +149,7 @@ impl Http {
             return Err(bad("a name, a password or a query has no place in it"));
         }
         let guard = Guard::new(&base, outgoing.networks);
-        let client = build(&guard, outgoing.certificates.as_ref())?;
+        let client = build(&guard, outgoing.certificates.as_ref(), outgoing.identity.as_ref())?;
         let seen = Mutex::default();
         let inner = Inner { base, guard, client, headers: outgoing.headers, now, patience, seen };
         Ok(Self { inner: Arc::new(inner), authorization: outgoing.authorization })
@@ -236,35 +240,38 @@ impl Http {
         Ok(url.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")))
     }
 
-    /// Reads an answer that goes on, line by line. It is not tried again, and ends when the tool ends it.
+    /// Opens an answer that goes on, and gives it as it comes; its lines are of bounded length. Once it is open it is
+    /// not asked for again: it ends when the tool ends it.
     ///
     /// # Errors
-    /// Where the answer is no success.
-    pub async fn lines(
+    /// As [`Http::get`].
+    pub async fn open(
         &self,
         path: &str,
-        query: &[(&str, &str)],
+        headers: HeaderMap,
     ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
-        let call = Call::get(self.url(path, query)?);
-        let request = self.request(&call)?.timeout(Duration::from_hours(24));
-        let response = request.send().await.map_err(|error| Error::of(&call.url, &error))?;
-        if !response.status().is_success() {
-            let answer = answer::read(response, &call.url, LARGEST_ANSWER).await?;
-            return Err(self.refused(&call, &answer));
-        }
-        Ok(Box::pin(lines(response, call.url)))
+        let call = Call { headers, ..Call::get(self.url(path, &[])?) };
+        let response = self.patiently(&call, || self.try_open(&call)).await?;
+        Ok(Box::pin(chunks(response, call.url.clone())))
     }
 
     async fn call(&self, call: Call) -> Result<Answer, Error> {
+        self.patiently(&call, || self.try_once(&call)).await
+    }
+
+    /// Tries until it succeeds, as often as makes sense.
+    async fn patiently<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        call: &Call,
+        once: impl Fn() -> F,
+    ) -> Result<T, Error> {
         let mut n_tries = 0;
         loop {
             self.wait_for_budget(&call.url).await?;
             n_tries += 1;
-            let failed = match self.try_once(&call).await {
-                Ok(answer) => match self.judge(&call, &answer) {
-                    None => return Ok(answer),
-                    Some(failed) => failed,
-                },
+            self.seen().n_calls += 1;
+            let failed = match once().await {
+                Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
             if let Error::Limited { until, .. } = &failed {
@@ -282,9 +289,23 @@ impl Http {
         }
     }
 
+    async fn try_open(&self, call: &Call) -> Result<Response, Error> {
+        let request = self.request(call)?.timeout(LONGEST_ANSWER);
+        let response = request.send().await.map_err(|error| Error::of(&call.url, &error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let answer = self.read(call, response).await?;
+        Err(self.judge(call, &answer).unwrap_or_else(|| self.refused(call, &answer)))
+    }
+
     async fn try_once(&self, call: &Call) -> Result<Answer, Error> {
-        self.seen().n_calls += 1;
         let response = self.request(call)?.send().await.map_err(|error| Error::of(&call.url, &error))?;
+        let answer = self.read(call, response).await?;
+        self.judge(call, &answer).map_or(Ok(answer), Err)
+    }
+
+    async fn read(&self, call: &Call, response: Response) -> Result<Answer, Error> {
         let answer = answer::read(response, &call.url, LARGEST_ANSWER).await?;
         let now = self.now();
         let mut seen = self.seen();
@@ -404,7 +425,8 @@ impl Http {
     }
 }
 
-fn build(guard: &Guard, certificates: Option<&Secret>) -> Result<Client, Error> {
+fn build(guard: &Guard, certificates: Option<&Secret>, identity: Option<&Secret>) -> Result<Client, Error> {
+    let read = |secret: &Secret| secret.read().ok_or_else(|| Error::Token { host: guard.host().to_owned() });
     let failed = |error: reqwest::Error| Error::BadUrl { url: guard.host().to_owned(), problem: error.to_string() };
     let mut builder = Client::builder()
         .user_agent(concat!("dorado/", env!("CARGO_PKG_VERSION")))
@@ -415,32 +437,28 @@ fn build(guard: &Guard, certificates: Option<&Secret>) -> Result<Client, Error> 
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(CALL_TIMEOUT);
     if let Some(certificates) = certificates {
-        let pem = certificates.read().ok_or_else(|| Error::Token { host: guard.host().to_owned() })?;
-        for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(failed)? {
+        for certificate in reqwest::Certificate::from_pem_bundle(&read(certificates)?).map_err(failed)? {
             builder = builder.add_root_certificate(certificate);
         }
+    }
+    if let Some(identity) = identity {
+        builder = builder.identity(reqwest::Identity::from_pem(&read(identity)?).map_err(failed)?);
     }
     builder.build().map_err(failed)
 }
 
-/// Lines of an answer as they come; the rest after the last line break is one too.
-fn lines(response: Response, url: Url) -> impl futures::Stream<Item = Result<Bytes, Error>> {
-    stream::try_unfold((Some(response), BytesMut::new(), url), |(mut response, mut rest, url)| async move {
-        loop {
-            if let Some(end) = rest.iter().position(|b| *b == b'\n') {
-                let line = rest.split_to(end + 1).freeze().slice(..end);
-                return Ok(Some((line, (response, rest, url))));
-            }
-            if rest.len() > LONGEST_LINE {
-                return Err(Error::TooLarge { url: shown(&url), limit: LONGEST_LINE });
-            }
-            let Some(reading) = &mut response else { return Ok(None) };
-            match reading.chunk().await.map_err(|error| Error::of(&url, &error))? {
-                Some(chunk) => rest.extend_from_slice(&chunk),
-                None if rest.is_empty() => return Ok(None),
-                None => return Ok(Some((rest.split().freeze(), (None, rest, url)))),
-            }
+/// An answer as it comes, as long as its lines end.
+fn chunks(response: Response, url: Url) -> impl futures::Stream<Item = Result<Bytes, Error>> {
+    stream::try_unfold((response, 0, url), |(mut response, length, url)| async move {
+        let Some(chunk) = response.chunk().await.map_err(|error| Error::of(&url, &error))? else { return Ok(None) };
+        let length = match chunk.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => chunk.len() - end,
+            None => length + chunk.len(),
+        };
+        if length > LONGEST_LINE {
+            return Err(Error::TooLarge { url: shown(&url), limit: LONGEST_LINE });
         }
+        Ok(Some((chunk, (response, length, url))))
     })
 }
 

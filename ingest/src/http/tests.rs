@@ -52,6 +52,7 @@ fn client(url: &str, longest_wait: Duration) -> Http {
         url: url.to_owned(),
         authorization: Authorization::Bearer(Secret::value(format!("{TOKEN}\n"))),
         certificates: None,
+        identity: None,
         networks: Vec::new(),
         headers: vec![("accept", "application/json".to_owned())],
         every: None,
@@ -121,6 +122,7 @@ async fn nothing_outside_the_base_url_is_asked() {
             url: url.to_owned(),
             authorization: Authorization::None,
             certificates: None,
+            identity: None,
             networks: Vec::new(),
             headers: Vec::new(),
             every: None,
@@ -168,9 +170,16 @@ async fn what_has_not_changed_is_not_read_again() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_comes_line_by_line() {
+async fn an_endless_answer_is_opened_with_patience_and_its_lines_are_bounded() {
     use futures::TryStreamExt as _;
-    let (url, _) = scripted(vec![answer("200 OK", "", "{\"a\":1}\n\n{\"b\":2}\nrest")]).await;
-    let lines: Vec<Bytes> = patient(&url).lines("watch", &[]).await.unwrap().try_collect().await.unwrap();
-    assert_eq!(lines, ["{\"a\":1}", "", "{\"b\":2}", "rest"]);
+    let whole = "{\"a\":1}\n\n{\"b\":2}\nrest";
+    let (url, served) = scripted(vec![answer("503 X", "", "{}"), answer("200 OK", "", whole)]).await;
+    let read: Vec<Bytes> =
+        patient(&url).open("watch?of=a", HeaderMap::new()).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(read.concat(), whole.as_bytes());
+    assert!(served.await.unwrap()[1].starts_with("GET /base/watch?of=a HTTP/1.1"));
+
+    let (url, _) = scripted(vec![answer("200 OK", "", &"x".repeat(LONGEST_LINE + 1))]).await;
+    let error = patient(&url).open("watch", HeaderMap::new()).await.unwrap().try_collect::<Vec<Bytes>>().await;
+    assert!(matches!(error.unwrap_err(), Error::TooLarge { .. }));
 }

@@ -40,6 +40,7 @@ impl Connection {
             url: self.url.clone().unwrap_or_else(|| address.to_owned()),
             authorization,
             certificates: self.certificates.clone(),
+            identity: None,
             networks: self.networks.clone(),
             headers: Vec::new(),
             every: self.every,

@@ -2,11 +2,14 @@
 //! workload is a deployment of its service. Source: kubernetes.io, "API Concepts", "Deployments", and the
 //! controllers' own code for what their conditions mean.
 
+mod access;
+mod client;
 #[cfg(test)]
 mod tests;
 mod translate;
 mod watch;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use dorado_lake::{Delivery, Fact};
@@ -20,6 +23,7 @@ use super::told::Told;
 use super::{BadOption, Connection, Cursor, Error, Kind, Page, Source, options};
 use crate::http::{Authorization, Http, Outgoing};
 use crate::signature::check_token;
+use access::Access;
 
 const NAME: &str = "kubernetes";
 
@@ -37,6 +41,11 @@ pub(super) const KIND: Kind = Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Options {
+    /// A kubeconfig that says where the cluster is and how Dorado signs in there, in place of `url`, `token` and
+    /// `certificates`.
+    kubeconfig: Option<PathBuf>,
+    /// Its context; none for its current one.
+    context: Option<String>,
     /// Namespaces to watch; where it is empty, all.
     namespaces: Vec<String>,
     /// Label selector of the workloads to watch, as `team=harbour`; none for all.
@@ -47,7 +56,13 @@ struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { namespaces: Vec::new(), selector: None, environment: "production".to_owned() }
+        Self {
+            kubeconfig: None,
+            context: None,
+            namespaces: Vec::new(),
+            selector: None,
+            environment: "production".to_owned(),
+        }
     }
 }
 
@@ -55,6 +70,8 @@ impl Default for Options {
 struct Kubernetes {
     connection: Connection,
     options: Options,
+    /// What its kubeconfig said when it was connected.
+    access: Option<Access>,
 }
 
 fn connect(connection: Connection) -> Result<Arc<dyn Source>, BadOption> {
@@ -63,10 +80,16 @@ fn connect(connection: Connection) -> Result<Arc<dyn Source>, BadOption> {
     if let Some(wrong) = read.namespaces.iter().find(|name| !is_name(name)) {
         return Err(BadOption::new("namespaces", format!("`{wrong}` is no name of a namespace")));
     }
-    Ok(Arc::new(Kubernetes { connection, options: read }))
+    let access = Access::of(&connection, &read)?;
+    Ok(Arc::new(Kubernetes { connection, options: read, access }))
 }
 
 impl Kubernetes {
+    /// What its kubeconfig says, which is read again at each run; as long as that fails, what it said.
+    fn access(&self) -> Option<Access> {
+        Access::of(&self.connection, &self.options).unwrap_or_else(|_| self.access.clone())
+    }
+
     fn read(&self, delivery: &Delivery) -> Result<Told, Error> {
         let value = body::parse(delivery)?;
         translate::event(&Part::whole(&value), &delivery.source_name(), &self.options)
@@ -95,6 +118,9 @@ impl Source for Kubernetes {
     }
 
     fn outgoing(&self) -> Option<Outgoing> {
+        if let Some(access) = self.access() {
+            return Some(access.outgoing(&self.connection));
+        }
         let authorization = self.connection.token.clone().map_or(Authorization::None, Authorization::Bearer);
         Some(self.connection.outgoing("https://kubernetes.default.svc", authorization))
     }

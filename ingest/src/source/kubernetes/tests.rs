@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use chrono::DateTime;
@@ -89,10 +90,15 @@ async fn answer(mut stream: TcpStream, script: Script, asked: Arc<Mutex<Vec<Stri
     let (read, mut write) = stream.split();
     let mut lines = BufReader::new(read).lines();
     let Ok(Some(request)) = lines.next_line().await else { return };
-    while lines.next_line().await.unwrap().is_some_and(|line| !line.is_empty()) {}
+    let mut signed = String::new();
+    while let Some(line) = lines.next_line().await.unwrap().filter(|line| !line.is_empty()) {
+        if let Some(token) = line.strip_prefix("authorization: ") {
+            signed = format!(" as {token}");
+        }
+    }
     let target = request.split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
     let path = target.split('?').next().unwrap().to_owned();
-    asked.lock().unwrap().push(target);
+    asked.lock().unwrap().push(target + &signed);
     let next = script.lock().unwrap().get_mut(&path).and_then(VecDeque::pop_front);
     let (status, body) = match next {
         Some(Answer::Json(body)) => ("200 OK", body.to_string()),
@@ -125,42 +131,51 @@ fn replica_sets() -> Answer {
         {"metadata": {"name": "another", "ownerReferences": [{"uid": "x"}]}}]}))
 }
 
-fn script() -> Script {
-    let list =
-        |version: &str, items: Value| Answer::Json(json!({"metadata": {"resourceVersion": version}, "items": items}));
-    let event = |kind: &str, object: Value| json!({"type": kind, "object": object});
-    let bookmark = json!({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "12"}}});
-    let deployments = VecDeque::from([
-        list("10", json!([object("deployment.started", 9)])),
-        Answer::Watch(vec![event("MODIFIED", object("deployment.started", 11)), bookmark], ""),
-        Answer::Watch(vec![event("MODIFIED", object("deployment.available", 13))], "{\"type\":\"MODIF"),
-        Answer::Watch(vec![event("MODIFIED", object("deployment.scaled", 14))], ""),
-        Answer::Gone,
-        list("20", json!([object("deployment.rolled_back", 19)])),
-        Answer::Watch(vec![json!({"type": "ERROR", "object": {"code": 410}})], ""),
-        list("30", json!([object("deployment.rolled_back", 19)])),
-    ]);
+fn list(version: &str, items: &Value) -> Answer {
+    Answer::Json(json!({"metadata": {"resourceVersion": version}, "items": items}))
+}
+
+fn event(kind: &str, object: &Value) -> Value {
+    json!({"type": kind, "object": object})
+}
+
+fn script(deployments: impl Into<VecDeque<Answer>>) -> Script {
     let replica_sets = (0..3).map(|_| replica_sets()).collect();
-    let empty = || VecDeque::from([list("10", json!([]))]);
+    let empty = || VecDeque::from([list("10", &json!([]))]);
     Arc::new(Mutex::new(BTreeMap::from([
-        ("apis/apps/v1/deployments".to_owned(), deployments),
+        ("apis/apps/v1/deployments".to_owned(), deployments.into()),
         ("apis/apps/v1/statefulsets".to_owned(), empty()),
         ("apis/apps/v1/daemonsets".to_owned(), empty()),
         ("apis/apps/v1/namespaces/harbour-prod/replicasets".to_owned(), replica_sets),
     ])))
 }
 
-#[tokio::test]
-async fn a_watch_goes_on_through_every_way_to_end_and_tells_each_verdict_once() {
+fn every_way_to_end() -> Script {
+    let seen = json!({"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"resourceVersion": "12"}});
+    let bookmark = event("BOOKMARK", &seen);
+    script([
+        list("10", &json!([object("deployment.started", 9)])),
+        Answer::Watch(vec![event("MODIFIED", &object("deployment.started", 11)), bookmark], ""),
+        Answer::Watch(vec![event("MODIFIED", &object("deployment.available", 13))], "{\"type\":\"MODIF"),
+        Answer::Watch(vec![event("MODIFIED", &object("deployment.scaled", 14))], ""),
+        Answer::Gone,
+        list("20", &json!([object("deployment.rolled_back", 19)])),
+        Answer::Watch(vec![json!({"type": "ERROR", "object": {"code": 410}})], ""),
+        list("30", &json!([object("deployment.rolled_back", 29)])),
+    ])
+}
+
+/// What is told until deployments are seen up to `version`, and what was asked for meanwhile.
+async fn watched(script: Script, from: Value, version: &str) -> (Vec<(String, Status, bool)>, Vec<String>) {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let url = api_server(script(), Arc::clone(&asked)).await;
+    let url = api_server(script, Arc::clone(&asked)).await;
     let source = connect(Connection { url: Some(url), ..Connection::default() }).unwrap();
     let now = || DateTime::from_timestamp(1_772_500_000, 0).unwrap();
     let http = Http::new(source.outgoing().unwrap(), now, Patience::default()).unwrap();
-    let mut pages = source.collect(&http, Cursor::start(now()));
+    let mut pages = source.collect(&http, Cursor { note: from, since: now() });
     let mut told = Vec::new();
     let mut cursor = Value::Null;
-    while cursor["versions"]["apis/apps/v1/deployments"] != "30" {
+    while cursor["versions"]["apis/apps/v1/deployments"] != version {
         let page = pages.next().await.unwrap().unwrap();
         for delivery in &page.deliveries {
             let body = String::from_utf8(delivery.body.to_vec()).unwrap();
@@ -169,21 +184,98 @@ async fn a_watch_goes_on_through_every_way_to_end_and_tells_each_verdict_once() 
         }
         cursor = page.cursor.note;
     }
-    let told: Vec<(String, Status, bool)> = told
-        .into_iter()
-        .map(|fact| match fact {
-            Fact::Deployment(d) => (d.id, d.status, d.is_rollback),
-            other => unreachable!("{other:?}"),
-        })
-        .collect();
-    let id = |n: u32| format!("harbour-prod/deployment/quay/0a1b2c3d@{n}");
+    let told = told.into_iter().map(|fact| match fact {
+        Fact::Deployment(d) => (d.id, d.status, d.is_rollback),
+        other => unreachable!("{other:?}"),
+    });
+    (told.collect(), asked.lock().unwrap().clone())
+}
+
+fn id(revision: u32) -> String {
+    format!("harbour-prod/deployment/quay/0a1b2c3d@{revision}")
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_through_every_way_to_end_and_tells_each_verdict_once() {
+    let (told, asked) = watched(every_way_to_end(), Value::Null, "29").await;
     let expected = [(id(3), Status::Running, false), (id(3), Status::Success, false), (id(4), Status::Success, false)];
     assert_eq!(told, expected);
-    let asked = asked.lock().unwrap();
     let opened: Vec<&str> = asked
         .iter()
-        .filter(|target| target.contains("v1/deployments?watch"))
+        .filter(|target| target.contains("v1/deployments?") && target.contains("watch=true"))
         .filter_map(|target| target.split("resourceVersion=").nth(1)?.split('&').next())
         .collect();
     assert_eq!(opened, ["10", "12", "13", "14", "20"]);
+}
+
+#[tokio::test]
+async fn what_came_and_went_between_two_runs_is_told() {
+    let missed = Answer::Watch(vec![event("MODIFIED", &object("deployment.available", 11))], "");
+    let now = || list("20", &json!([object("deployment.rolled_back", 19)]));
+    let note = json!({"versions": {"apis/apps/v1/deployments": "9"}, "told": {}});
+    let (told, asked) = watched(script([missed, now()]), note.clone(), "19").await;
+    assert_eq!(told, [(id(3), Status::Success, false), (id(4), Status::Success, false)]);
+    assert!(asked.iter().any(|target| target.contains("v1/deployments?") && target.contains("resourceVersion=9")));
+
+    let (told, _) = watched(script([Answer::Gone, now()]), note, "19").await;
+    assert_eq!(told, [(id(4), Status::Success, false)], "as it is now, where the past is forgotten");
+}
+
+/// A connection by a kubeconfig whose user is this.
+fn by_kubeconfig(folder: &Path, server: &str, user: &Value) -> Result<Arc<dyn Source>, BadOption> {
+    let file = folder.join("config");
+    let config = json!({
+        "clusters": [{"name": "eu", "cluster": {"server": server}}],
+        "users": [{"name": "dorado", "user": user}],
+        "contexts": [{"name": "main", "context": {"cluster": "eu", "user": "dorado"}}],
+    });
+    std::fs::write(&file, config.to_string()).unwrap();
+    let options = json!({"kubeconfig": file, "context": "main"}).as_object().unwrap().clone();
+    connect(Connection { options, ..Connection::default() })
+}
+
+async fn tested(source: &dyn Source) -> Result<String, Error> {
+    let http = Http::new(source.outgoing().unwrap(), chrono::Utc::now, Patience::default()).unwrap();
+    source.test(&http).await
+}
+
+#[tokio::test]
+async fn a_kubeconfig_says_where_the_cluster_is_and_how_to_sign_in() {
+    let credential = json!({"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1",
+        "status": {"token": "from-a-plugin", "expirationTimestamp": "2099-01-01T00:00:00Z"}});
+    let plugin = json!({"exec": {"command": "echo", "args": [credential.to_string()]}});
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "from-a-file").unwrap();
+    for (user, signed) in [
+        (json!({"token": "t0ken"}), "as Bearer t0ken"),
+        (json!({"tokenFile": "token"}), "as Bearer from-a-file"),
+        (json!({"username": "a", "password": "b"}), "as Basic YTpi"),
+        (plugin, "as Bearer from-a-plugin"),
+    ] {
+        let script = script([list("10", &json!([]))]);
+        let version = Answer::Json(json!({"major": "1", "minor": "37", "gitVersion": "v1.37.1"}));
+        script.lock().unwrap().insert("version".to_owned(), VecDeque::from([version]));
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let url = api_server(script, Arc::clone(&asked)).await;
+        let source = by_kubeconfig(folder.path(), &url, &user).unwrap();
+        let said = tested(&*source).await.unwrap();
+        assert_eq!(said, "Kubernetes v1.37.1; deployments, stateful sets and daemon sets can be listed");
+        let asked = asked.lock().unwrap();
+        assert!(asked.len() == 4 && asked.iter().all(|call| call.ends_with(signed)), "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_plugin_wrote_is_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = |command: &str, args: &[&str]| json!({"exec": {"command": command, "args": args}});
+    for (user, expected) in [
+        (plugin("sh", &["-c", "echo hunter2; exit 3"]), "failed: exit status: 3"),
+        (plugin("echo", &["hunter2"]), "gave no ExecCredential"),
+        (plugin("no-such-plugin", &[]), "cannot be run: No such file"),
+    ] {
+        let source = by_kubeconfig(folder.path(), "http://127.0.0.1:9", &user).unwrap();
+        let error = tested(&*source).await.unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+    }
 }

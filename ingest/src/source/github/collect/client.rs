@@ -200,6 +200,7 @@ mod tests {
             url: url.to_owned(),
             authorization: Authorization::None,
             certificates: None,
+            identity: None,
             networks: Vec::new(),
             headers: Vec::new(),
             every: None,
