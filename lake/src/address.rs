@@ -25,6 +25,14 @@ pub(crate) struct Place {
     pub(crate) lock: Option<Arc<File>>,
 }
 
+impl Place {
+    /// A place that cannot be locked itself, for whoever has the lock of this directory.
+    pub(crate) fn locked_by(self, directory: &FilePath) -> Result<Self, Error> {
+        std::fs::create_dir_all(directory).map_err(|source| unavailable("make the inbox's directory of", source))?;
+        Ok(Self { lock: Some(Arc::new(lock(directory)?)), ..self })
+    }
+}
+
 /// Whether somebody means to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {

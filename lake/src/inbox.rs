@@ -158,9 +158,14 @@ impl Inbox {
     pub(crate) async fn keep_page(&self, page: Vec<Collected>, run: Run) -> Result<u64, Error> {
         let n_kept = self.ask(|reply| Request::KeepPage(page, Box::new(run), reply)).await?;
         if n_kept > 0 {
-            self.arrived.notify_one();
+            self.wake();
         }
         Ok(n_kept)
+    }
+
+    /// Lets whoever waits for one to be kept go on.
+    pub(crate) fn wake(&self) {
+        self.arrived.notify_one();
     }
 
     /// Waits for one to be kept since the last call.

@@ -154,6 +154,8 @@ pub(crate) struct Inner {
     gold: RwLock<BTreeMap<&'static str, Arc<Table>>>,
     /// Held by whoever changes bronze and silver, until the snapshot shows it whole.
     pub(crate) settling: tokio::sync::Mutex<()>,
+    /// Held by whoever writes files again that are part of bronze or silver, from reading to commit.
+    pub(crate) rewriting: Arc<tokio::sync::Mutex<()>>,
     /// Held by whoever changes gold, until the snapshot shows it whole.
     pub(crate) publishing: tokio::sync::Mutex<()>,
     /// Arrival numbers of imports under way: silver is not complete through them.
@@ -168,7 +170,7 @@ impl Lake {
     /// missing, and takes up what an earlier process left in any state.
     ///
     /// # Errors
-    /// [`Error::Locked`] where another process has the directory; [`Error::NewerSchema`].
+    /// [`Error::Locked`] where another process has the directory, or that of the inbox; [`Error::NewerSchema`].
     pub async fn open(url: &str) -> Result<Self, Error> {
         Self::open_with(url, Options::default()).await
     }
@@ -180,6 +182,10 @@ impl Lake {
         if inbox_dir.is_none() && !url.starts_with("memory:") {
             return Err(Error::NoInbox { url: url.to_owned() });
         }
+        let place = match &inbox_dir {
+            Some(inbox_dir) if place.lock.is_none() => place.locked_by(inbox_dir)?,
+            _ => place,
+        };
         Self::open_at(place, inbox_dir, options).await
     }
 
@@ -224,6 +230,7 @@ impl Lake {
                 facts,
                 gold: RwLock::default(),
                 settling: tokio::sync::Mutex::default(),
+                rewriting: Arc::default(),
                 publishing: tokio::sync::Mutex::default(),
                 importing: Mutex::default(),
                 current: RwLock::new(Arc::new(snapshot)),
@@ -255,8 +262,8 @@ impl Lake {
         self.inbox()?.n_waiting().await
     }
 
-    /// Waits until a delivery has been kept since the last call. For one waiter; one that has just opened the
-    /// lake looks at [`Lake::waiting`] first.
+    /// Waits until a delivery has been kept, or a replay, since the last call. For one waiter; one that has just opened
+    /// the lake looks at [`Lake::waiting`] and [`Lake::replay`] first.
     pub async fn arrived(&self) {
         match &self.inner.inbox {
             Some(inbox) => inbox.arrived().await,

@@ -18,6 +18,7 @@ mod month;
 mod provider;
 mod reader;
 mod register;
+mod replay;
 mod retell;
 mod row;
 mod run;
@@ -41,6 +42,7 @@ pub use lake::{Batch, GoldChange, GoldMonth, Kept, Lake, Options, Reason, Settle
 pub use maintain::Maintained;
 pub use month::Month;
 pub use register::{Deed, Entry, Key, KeyDigest, NewToken, NoScope, Register, Scope, Token, redacted};
+pub use replay::Replay;
 pub use retell::Retelling;
 pub use row::Row;
 pub use run::{Collected, Run, RunState};

@@ -69,6 +69,7 @@ impl Lake {
     async fn compact(&self, table: &Arc<Table>) -> Result<usize, Error> {
         let mut n_compacted = 0;
         for files in mergeable(&table.state(), self.inner.options.compact_from) {
+            let _rewriting = self.inner.rewriting.lock().await;
             let merged = merge(table, &files).await?;
             let merged = table.store_file(&files[0].month, merged).await?;
             let _settling = self.inner.settling.lock().await;

@@ -8,6 +8,7 @@ use arrow::array::{Array as _, ArrayRef, Int64Array, RecordBatch, StringArray};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::file::DataFile;
 use crate::maintain::fitted;
@@ -23,18 +24,21 @@ pub struct Retelling {
     changes: Vec<(&'static str, Change)>,
     /// Deliveries that say something else than they were understood to say.
     pub n_deliveries: usize,
+    /// Compaction waits: the files to be changed stay until they are.
+    _rewriting: OwnedMutexGuard<()>,
 }
 
 /// What became of a delivery in bronze.
 type Outcomes = BTreeMap<i64, (i64, Option<String>)>;
 
 impl Lake {
-    /// Finds out what changes where these settled deliveries say this. To be called while nothing else writes.
+    /// Finds out what changes where these settled deliveries say this. To be called by whoever settles, between two batches.
     ///
     /// # Errors
     /// Tables that cannot be read.
     pub async fn retell(&self, deliveries: Vec<Settled>) -> Result<Retelling, Error> {
         self.inbox()?;
+        let rewriting = Arc::clone(&self.inner.rewriting).lock_owned().await;
         let arrivals: BTreeSet<i64> = deliveries.iter().map(|settled| settled.arrival).collect();
         let mut outcomes = Outcomes::new();
         let mut sorted = Sorted::default();
@@ -52,7 +56,7 @@ impl Lake {
         self.retell_facts(sorted.incidents, &arrivals, &mut changed, &mut changes).await?;
         self.retell_facts(sorted.overrides, &arrivals, &mut changed, &mut changes).await?;
         self.retell_outcomes(&outcomes, &mut changed, &mut changes).await?;
-        Ok(Retelling { lake: self.clone(), changes, n_deliveries: changed.len() })
+        Ok(Retelling { lake: self.clone(), changes, n_deliveries: changed.len(), _rewriting: rewriting })
     }
 
     async fn retell_facts<T: Row + PartialEq + Clone>(

@@ -2,8 +2,9 @@
 
 use arrow::array::{Array as _, BinaryArray, RecordBatch};
 use bytes::Bytes;
-use datafusion::prelude::{Expr, col, lit};
-use dorado_lake::Delivery;
+use datafusion::prelude::{DataFrame, Expr, col, lit};
+use datafusion::scalar::ScalarValue;
+use dorado_lake::{Delivery, Instant};
 
 use super::directory::Columns;
 use crate::engine::{Engine, Error};
@@ -19,6 +20,8 @@ pub struct Deliveries {
     pub before: Option<i64>,
     /// Only those that arrived after this one, oldest first.
     pub after: Option<i64>,
+    /// Only those that arrived then or later, by the clock.
+    pub since: Option<Instant>,
     /// At most so many.
     pub limit: usize,
 }
@@ -80,30 +83,47 @@ impl SettledDelivery {
     }
 }
 
+impl Deliveries {
+    fn among(&self, mut frame: DataFrame) -> Result<DataFrame, Error> {
+        let of_source = self.source.as_deref().map(|source| match source.split_once('/') {
+            Some((kind, connection)) => col("source").eq(lit(kind)).and(col("connection").eq(lit(connection))),
+            None => col("source").eq(lit(source)),
+        });
+        let instant =
+            |at: Instant| lit(ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into())));
+        let filters = [
+            of_source,
+            self.outcome.map(DeliveryOutcome::filter),
+            self.before.map(|before| col("arrival").lt(lit(before))),
+            self.after.map(|after| col("arrival").gt(lit(after))),
+            self.since.map(|since| col("received_at").gt_eq(instant(since))),
+        ];
+        for filter in filters.into_iter().flatten() {
+            frame = frame.filter(filter)?;
+        }
+        Ok(frame)
+    }
+}
+
 impl Engine {
+    /// How many deliveries there are of these, whatever their limit.
+    ///
+    /// # Errors
+    /// The tables cannot be read.
+    pub async fn n_deliveries(&self, wanted: &Deliveries) -> Result<u64, Error> {
+        let tables = self.tables();
+        let Some(frame) = tables.table("deliveries")? else { return Ok(0) };
+        Ok(wanted.among(frame)?.count().await? as u64)
+    }
+
     /// Deliveries as they were kept: newest first, or oldest first where `after` is asked for.
     ///
     /// # Errors
     /// The tables cannot be read.
     pub async fn deliveries(&self, wanted: &Deliveries) -> Result<Vec<SettledDelivery>, Error> {
         let tables = self.tables();
-        let Some(mut frame) = tables.table("deliveries")? else { return Ok(Vec::new()) };
-        if let Some(source) = &wanted.source {
-            frame = frame.filter(match source.split_once('/') {
-                Some((kind, connection)) => col("source").eq(lit(kind)).and(col("connection").eq(lit(connection))),
-                None => col("source").eq(lit(source.as_str())),
-            })?;
-        }
-        for filter in [
-            wanted.outcome.map(DeliveryOutcome::filter),
-            wanted.before.map(|before| col("arrival").lt(lit(before))),
-            wanted.after.map(|after| col("arrival").gt(lit(after))),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            frame = frame.filter(filter)?;
-        }
+        let Some(frame) = tables.table("deliveries")? else { return Ok(Vec::new()) };
+        let frame = wanted.among(frame)?;
         // First which, then what: bodies are large.
         let order = vec![col("arrival").sort(wanted.after.is_some(), false)];
         let chosen = frame.select(vec![col("arrival")])?.sort(order.clone())?.limit(0, Some(wanted.limit))?;
