@@ -1,15 +1,14 @@
 //! Collecting by the clock: each connection that can be asked has a task of its own, one run at a time, with jitter, so
-//! that many servers do not ask at one moment. A notice that asks to collect begins a run at once.
+//! that many servers do not ask at one moment. A notice or a person that asks to collect begins a run at once.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dorado_ingest::collect::{Collector, client};
-use dorado_ingest::{Source, source_name};
+use dorado_ingest::{Source, Wakers, source_name};
 use dorado_lake::{Instant, Lake, Run, RunState};
 use rand::Rng as _;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
@@ -20,18 +19,6 @@ const AFTER_FAILURE: Duration = Duration::from_secs(30);
 /// The first run after a start begins within this.
 const FIRST: Duration = Duration::from_secs(3);
 
-/// Wakes the collectors of connections.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Wakers(Arc<BTreeMap<String, Arc<Notify>>>);
-
-impl Wakers {
-    pub(crate) fn wake(&self, source: &dyn Source) {
-        if let Some(waker) = self.0.get(&source_name(source)) {
-            waker.notify_one();
-        }
-    }
-}
-
 /// Begins to collect from every connection that can be asked. Ends when `stop` says so; what was being read then is
 /// taken up at the next start.
 pub(crate) fn start(
@@ -40,27 +27,26 @@ pub(crate) fn start(
     now: fn() -> Instant,
     stop: &watch::Receiver<bool>,
 ) -> (Wakers, Vec<JoinHandle<()>>) {
-    let asked: Vec<_> = sources.iter().filter(|source| source.outgoing().is_some()).collect();
-    let wakers: BTreeMap<_, _> =
-        asked.iter().map(|source| (source_name(source.as_ref()), Arc::new(Notify::new()))).collect();
-    let tasks = asked.into_iter().map(|source| {
-        let waker = Arc::clone(&wakers[&source_name(source.as_ref())]);
-        let task = Task { lake: lake.clone(), source: Arc::clone(source), now, waker };
+    let wakers = Wakers::of(sources);
+    let asked = sources.iter().filter(|source| source.outgoing().is_some());
+    let tasks = asked.map(|source| {
+        let task = Task { lake: lake.clone(), source: Arc::clone(source), now, wakers: wakers.clone() };
         tokio::spawn(task.run(stop.clone()))
     });
     let tasks = tasks.collect();
-    (Wakers(Arc::new(wakers)), tasks)
+    (wakers, tasks)
 }
 
 struct Task {
     lake: Lake,
     source: Arc<dyn Source>,
     now: fn() -> Instant,
-    waker: Arc<Notify>,
+    wakers: Wakers,
 }
 
 impl Task {
     async fn run(self, mut stop: watch::Receiver<bool>) {
+        let name = source_name(self.source.as_ref());
         let every = self.source.outgoing().and_then(|outgoing| outgoing.every).unwrap_or(EVERY);
         let mut pause = jittered(FIRST.min(every));
         loop {
@@ -68,7 +54,7 @@ impl Task {
             tokio::select! {
                 biased;
                 _ = stop.changed() => return,
-                () = self.waker.notified() => {}
+                () = self.wakers.woken(&name) => {}
                 () = tokio::time::sleep(pause) => {}
             }
             let n_failures = tokio::select! {
@@ -86,17 +72,23 @@ impl Task {
     /// One run; gives how many in a row have failed.
     async fn collect(&self) -> u32 {
         let source = source_name(self.source.as_ref());
+        let since = self.wakers.since(&source);
         let http = match client(self.source.as_ref(), self.now) {
             Some(Ok(http)) => http,
             Some(Err(error)) => {
                 error!(source, %error, "cannot collect");
-                let run = Run { error: Some(error.to_string()), state: RunState::Failed, ..self.known().await };
+                let run = Run {
+                    error: Some(error.to_string()),
+                    state: RunState::Failed,
+                    started_at: Some((self.now)()),
+                    ..self.known().await
+                };
                 self.keep(run).await;
                 return u32::MAX;
             }
             None => return 0,
         };
-        let collector = Collector { lake: &self.lake, source: self.source.as_ref(), http, since: None };
+        let collector = Collector { lake: &self.lake, source: self.source.as_ref(), http, since };
         match collector.run(|_| {}).await {
             Ok(run) => {
                 info!(source, n_deliveries = run.n_deliveries, n_calls = run.n_calls, "collected");

@@ -1,6 +1,7 @@
 //! One run of collecting: page by page from a connected tool into the inbox, each page with the place to go on from. A
 //! run that ends anywhere, by an error or a kill, is taken up after its last whole page.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -49,6 +50,34 @@ pub enum Failed {
 /// Where its URL or its certificates are none.
 pub fn client(source: &dyn Source, now: fn() -> Instant) -> Option<Result<Http, http::Error>> {
     source.outgoing().map(|outgoing| Http::new(outgoing, now, Patience::default()))
+}
+
+/// A connection that is asked for by a name that none has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no connection that can be asked is called `{name}`; there are {}", known.join(", "))]
+pub struct Unknown {
+    /// The name.
+    pub name: String,
+    /// The names that there are.
+    pub known: Vec<String>,
+}
+
+/// The connections that can be asked, of these names: the tool's, the connection's, or both with a slash. All of them
+/// where no name is given.
+///
+/// # Errors
+/// A name that none of them has.
+pub fn named(sources: &[Arc<dyn Source>], names: &[String]) -> Result<Vec<Arc<dyn Source>>, Unknown> {
+    let asked: Vec<_> = sources.iter().filter(|source| source.outgoing().is_some()).cloned().collect();
+    let is = |source: &dyn Source, name: &str| {
+        [source_name(source).as_str(), source.name(), source.connection()].contains(&name)
+    };
+    if let Some(name) = names.iter().find(|name| !asked.iter().any(|source| is(source.as_ref(), name))) {
+        let known = asked.iter().map(|source| source_name(source.as_ref())).collect();
+        return Err(Unknown { name: name.clone(), known });
+    }
+    let is_meant = |source: &Arc<dyn Source>| names.is_empty() || names.iter().any(|name| is(source.as_ref(), name));
+    Ok(asked.into_iter().filter(is_meant).collect())
 }
 
 impl Collector<'_> {

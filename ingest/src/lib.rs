@@ -8,6 +8,7 @@ mod json;
 pub mod organisation;
 pub mod signature;
 mod source;
+mod wake;
 
 pub use json::MAX_JSON_DEPTH;
 pub use signature::{Secret, sign_hmac_sha256};
@@ -15,3 +16,4 @@ pub use source::{
     BadOption, Connection, Cursor, Error, KINDS, Kind, POSTED_TO, Page, Source, collected, events, events_source, git,
     options, source_name,
 };
+pub use wake::Wakers;
