@@ -79,6 +79,14 @@ pub(crate) struct DataArgs {
     pub(crate) data: Option<String>,
 }
 
+/// Which server does it.
+#[derive(Debug, Args)]
+pub(crate) struct BesideArgs {
+    /// Have the server at this address do it; default: the one that has the data directory, where one has it.
+    #[arg(long, env = "DORADO_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+}
+
 /// Where to listen.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ListenArgs {
@@ -182,6 +190,8 @@ pub(crate) struct CollectArgs {
     #[arg(long, value_name = "DATE")]
     pub(crate) since: Option<String>,
     #[command(flatten)]
+    pub(crate) beside: BesideArgs,
+    #[command(flatten)]
     pub(crate) data: DataArgs,
 }
 
@@ -193,6 +203,8 @@ pub(crate) struct ReplayArgs {
     /// Only deliveries that arrived on this day or later, as 2026-01-31.
     #[arg(long, value_name = "DATE")]
     pub(crate) since: Option<String>,
+    #[command(flatten)]
+    pub(crate) beside: BesideArgs,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }

@@ -5,6 +5,7 @@ mod cli;
 mod command;
 mod config;
 mod pipeline;
+mod replay;
 mod schedule;
 mod telemetry;
 

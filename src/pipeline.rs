@@ -1,18 +1,19 @@
 //! The one committer: takes what waits in the inbox, has it translated, writes it to silver, brings gold
-//! up to it. One at a time, in order of arrival; a failure is tried again, and loses nothing. Beside it, in a task of
-//! its own, the tables are looked after: compaction takes as long as it takes, and nobody waits for it.
+//! up to it. One at a time, in order of arrival; a failure is tried again, and loses nothing. Between two batches it goes
+//! on with a replay. Beside it, in a task of its own, the tables are looked after: compaction takes as long as it takes, and
+//! nobody waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use dorado_ingest::Source;
+use dorado_ingest::{Source, Wakers, source_name};
 use dorado_lake::{Batch, Delivery, Fact, Instant, Lake, Settled};
 use dorado_query::Engine;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info};
 
-use crate::schedule::Wakers;
+use crate::replay;
 
 /// Deliveries in one Delta commit at most.
 const BATCH: usize = 10_000;
@@ -31,7 +32,7 @@ pub(crate) async fn run(
 ) {
     let maintenance = tokio::spawn(maintain(engine.lake().clone(), now));
     loop {
-        let failed = match settle_all(&engine, &sources, &wakers).await {
+        let failed = match catch_up(&engine, &sources, &wakers, &stop).await {
             Ok(()) => false,
             Err(error) => {
                 error!(error = %chain(&error), "cannot settle what waits in the inbox; trying again");
@@ -67,35 +68,48 @@ async fn maintain(lake: Lake, now: fn() -> Instant) {
     }
 }
 
-/// Settles batch by batch until nothing waits and gold is up to date.
-pub(crate) async fn settle_all(engine: &Engine, sources: &[Arc<dyn Source>], wakers: &Wakers) -> anyhow::Result<()> {
-    loop {
-        let waiting = engine.lake().waiting(BATCH).await?;
-        if waiting.is_empty() {
-            // A run that ended between silver and gold left this to do.
-            engine.refresh().await?;
+/// Settles what waits and goes through a replay that is asked for, until `stop` says so or nothing is left to do. The
+/// results of half a replay are nobody's business: they stay as they were, however often this ends in between.
+pub(crate) async fn catch_up(
+    engine: &Engine,
+    sources: &[Arc<dyn Source>],
+    wakers: &Wakers,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    while replay::is_under_way(engine.lake()).await? {
+        while settle_batch(engine, sources, wakers).await? {}
+        if *stop.borrow() {
             return Ok(());
         }
-        let started = std::time::Instant::now();
-        let n_deliveries = waiting.len();
-        let deliveries: Vec<Settled> = waiting
-            .into_iter()
-            .map(|(arrival, delivery)| {
-                let (outcome, ignored) = translate(sources, wakers, &delivery);
-                Settled { arrival, delivery, outcome, ignored }
-            })
-            .collect();
-        let n_facts: usize = deliveries.iter().filter_map(|d| d.outcome.as_ref().ok()).map(Vec::len).sum();
-        engine.lake().settle(Batch { deliveries }).await?;
-        let refreshed = engine.refresh().await?;
-        info!(
-            n_deliveries,
-            n_facts,
-            n_services = refreshed.n_services,
-            elapsed_ms = started.elapsed().as_millis() as u64,
-            "settled"
-        );
+        replay::go_on(engine, sources).await?;
     }
+    while settle_batch(engine, sources, wakers).await? {
+        engine.refresh().await?;
+    }
+    // A run that ended between silver and gold left this to do.
+    engine.refresh().await?;
+    Ok(())
+}
+
+/// Settles a batch; false where nothing waits.
+async fn settle_batch(engine: &Engine, sources: &[Arc<dyn Source>], wakers: &Wakers) -> anyhow::Result<bool> {
+    let waiting = engine.lake().waiting(BATCH).await?;
+    if waiting.is_empty() {
+        return Ok(false);
+    }
+    let started = std::time::Instant::now();
+    let n_deliveries = waiting.len();
+    let deliveries: Vec<Settled> = waiting
+        .into_iter()
+        .map(|(arrival, delivery)| {
+            let (outcome, ignored) = translate(sources, wakers, &delivery);
+            Settled { arrival, delivery, outcome, ignored }
+        })
+        .collect();
+    let n_facts: usize = deliveries.iter().filter_map(|d| d.outcome.as_ref().ok()).map(Vec::len).sum();
+    engine.lake().settle(Batch { deliveries }).await?;
+    info!(n_deliveries, n_facts, elapsed_ms = started.elapsed().as_millis() as u64, "settled");
+    Ok(true)
 }
 
 /// What a delivery says: its facts, or why it could not be read; and why it is right and gives none.
@@ -110,7 +124,7 @@ pub(crate) fn translate(
         return (Err(format!("source `{}` is not connected", delivery.source_name())), None);
     };
     if source.asks_to_collect(delivery) {
-        wakers.wake(source.as_ref());
+        wakers.wake(&source_name(source.as_ref()), None);
     }
     let outcome = source.translate(delivery).map_err(|error| error.to_string());
     let gives_none = outcome.as_ref().is_ok_and(Vec::is_empty);

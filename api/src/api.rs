@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use chrono::{DurationRound, TimeDelta};
-use dorado_ingest::Source;
+use dorado_ingest::{Source, Wakers};
 use dorado_lake::{Deed, Delivery, Instant, Kept};
 use dorado_query::{Answer, Chunks, Engine, Question};
 use futures::stream::{self, StreamExt};
@@ -31,6 +31,7 @@ struct Shared {
     door: Door,
     query_turns: Arc<Semaphore>,
     upload_turns: Arc<Semaphore>,
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Api {
@@ -40,6 +41,7 @@ impl Api {
             door: Door::default(),
             query_turns: Arc::new(Semaphore::new(app.limits.queries)),
             upload_turns: Arc::new(Semaphore::new(app.limits.uploads)),
+            asking: tokio::sync::Mutex::default(),
             app,
         }))
     }
@@ -115,6 +117,16 @@ impl Api {
     /// The sources that are connected.
     pub(crate) fn sources(&self) -> &[Arc<dyn Source>] {
         &self.0.app.sources
+    }
+
+    /// Wakes whoever collects from them.
+    pub(crate) fn wakers(&self) -> &Wakers {
+        &self.0.app.wakers
+    }
+
+    /// Held by whoever looks whether something is under way, until it is begun.
+    pub(crate) async fn asking(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.asking.lock().await
     }
 
     /// Answers a question in the format that is wanted; 304 where the caller has the answer already.
@@ -271,7 +283,7 @@ impl Api {
 const PIECES: usize = 4;
 
 /// How often to look whether the numbers have followed.
-const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
+pub(crate) const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
 
 fn crashed(failed: &JoinError) -> Problem {
     Problem::new(Kind::Internal, "the work for this request ended early").caused_by(failed)

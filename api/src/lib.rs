@@ -21,7 +21,7 @@ mod tls;
 
 use std::sync::Arc;
 
-use dorado_ingest::Source;
+use dorado_ingest::{Source, Wakers};
 use dorado_lake::Instant;
 use dorado_query::Engine;
 
@@ -38,6 +38,8 @@ pub struct App {
     pub engine: Engine,
     /// The sources that are connected.
     pub sources: Vec<Arc<dyn Source>>,
+    /// Wakes whoever collects from them.
+    pub wakers: Wakers,
     /// What one caller may take.
     pub limits: Limits,
     /// Who is let in.

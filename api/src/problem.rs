@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     NotFound,
     MethodNotAllowed,
     NotAcceptable,
+    UnderWay,
     TooSlow,
     TooLarge,
     UrlTooLong,
@@ -49,6 +50,7 @@ impl Kind {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here")
             }
             Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "No such format"),
+            Self::UnderWay => (StatusCode::CONFLICT, "under-way", "Another one is under way"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The body took too long"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
             Self::UrlTooLong => (StatusCode::URI_TOO_LONG, "url-too-long", "The address is too long"),

@@ -13,9 +13,9 @@ use crate::api::Api;
 use crate::layer::{admit, compress, cors, gate, observe};
 use crate::openapi::head;
 use crate::routes::{
-    annotations, audit, changes, compatibility, definitions, deliveries, deployments, docs, environments, events,
-    explain, health, incidents, metrics, page, prometheus, services, session, sources, stages, summary, teams,
-    unmapped, variables, webhooks,
+    annotations, audit, changes, collect, compatibility, definitions, deliveries, deployments, docs, environments,
+    events, explain, health, incidents, metrics, page, prometheus, replay, services, session, sources, stages, summary,
+    teams, unmapped, variables, webhooks,
 };
 
 use crate::routes::{clusters, data_quality, export, flow, overrides, quick_check, regressions};
@@ -38,6 +38,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(annotations::annotations))
         .routes(routes!(variables::variables))
         .routes(routes!(sources::sources))
+        .routes(routes!(collect::collect))
+        .routes(routes!(replay::replay, replay::begin_replay))
         .routes(routes!(deliveries::deliveries))
         .routes(routes!(unmapped::unmapped))
         .routes(routes!(events::events))

@@ -15,7 +15,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use dorado_ingest::{Connection, Kind, Secret, Source, events_source, source_name};
+use dorado_ingest::{Connection, Kind, Secret, Source, Wakers, events_source, source_name};
 use dorado_lake::{Batch, Instant, Lake, Register, Settled};
 use dorado_query::{Catalog, Engine};
 use http::{HeaderMap, Request, StatusCode};
@@ -74,7 +74,8 @@ impl Bench {
         let sources = vec![events_source(), connect("", SECRET), connect("main", ANOTHER_SECRET)];
         let queries = tokio::runtime::Handle::current();
         let access = Access::local(Arc::new(Register::in_memory().expect("a register in memory opens")));
-        App { engine, sources, limits, access, now, started_at: now(), queries }
+        let wakers = Wakers::of(&sources);
+        App { engine, sources, wakers, limits, access, now, started_at: now(), queries }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

@@ -34,8 +34,9 @@ pub(crate) fn run(args: &DemoArgs) -> Result<()> {
         engine.lake().clone().close();
         return Ok(());
     }
-    let register = open::register(&place.directory.to_string_lossy(), &config)?;
-    serve::serve(&work, &engine, register, &config, &args.listen)
+    let url = place.directory.to_string_lossy();
+    let register = open::register(&url, &config)?;
+    serve::serve(&work, &engine, register, &url, &config, &args.listen)
 }
 
 /// Where the data lies: kept where it was asked for, removed where it was not.

@@ -2,6 +2,7 @@
 
 mod ask;
 mod audit;
+mod beside;
 mod check;
 mod collect;
 mod demo;

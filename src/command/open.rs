@@ -7,6 +7,7 @@ use dorado_lake::{Lake, Options, Register};
 use dorado_query::Engine;
 use tokio::runtime::{Builder, Runtime};
 
+use super::beside;
 use crate::config::Config;
 
 /// A runtime whose threads are named.
@@ -29,15 +30,16 @@ pub(crate) async fn engine(url: &str, config: &Config) -> Result<Engine> {
     let mut options = Options { inbox_dir, ..Options::default() };
     options.bytes_kept = config.limits.cache_bytes.unwrap_or(options.bytes_kept);
     let lake = Lake::open_with(url, options).await.with_context(|| format!("cannot open `{url}`"))?;
+    beside::forget_server(url, config)?;
     Ok(Engine::open(lake, config.catalog()).await?)
 }
 
-/// What to do instead, where the error is that a server has the directory.
-pub(crate) fn while_serving(error: anyhow::Error, instead: &'static str) -> anyhow::Error {
+/// Whether the error is that another process has the directory.
+pub(crate) fn is_held(error: &anyhow::Error) -> bool {
     let is_held = |cause: &(dyn std::error::Error + 'static)| {
         matches!(cause.downcast_ref::<dorado_lake::Error>(), Some(dorado_lake::Error::Locked { .. }))
     };
-    if error.chain().any(is_held) { error.context(instead) } else { error }
+    error.chain().any(is_held)
 }
 
 /// The tokens and the audit log of a lake: in its directory, or beside its inbox where it is none.

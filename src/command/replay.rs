@@ -1,74 +1,113 @@
 //! `dorado replay`: reads deliveries that are kept by the translators as they are now. Only what these understand otherwise
-//! is changed, and then the results are computed again.
+//! is changed, and then the results are computed again. Where a server has the directory, that server does it.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use anyhow::Result;
-use dorado_lake::Settled;
-use dorado_query::{Deliveries, Engine};
+use anyhow::{Result, anyhow};
+use chrono::Utc;
+use dorado_ingest::{Source, Wakers};
+use dorado_lake::{Instant, Replay};
+use dorado_query::Engine;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+use tokio::sync::watch;
 
+use super::beside::{Beside, showing, until};
 use super::open;
 use super::words::counted;
 use crate::cli::ReplayArgs;
 use crate::config::{Config, day};
 use crate::pipeline;
-use crate::schedule::Wakers;
 use crate::telemetry::say;
 
-const SERVING: &str = "all results are computed again, which nobody may see half done: stop the server on the directory, \
-                       replay, and start it";
-
-/// Deliveries read at once.
-const AT_ONCE: usize = 1_000;
+const GOES_ON: &str = "interrupted; the server goes on with the replay, and the same command again shows how it stands";
 
 /// Replays what is asked for.
 pub(crate) fn run(args: &ReplayArgs, config_file: Option<&Path>) -> Result<()> {
     let config = Config::read(config_file, args.data.data.as_deref())?;
     let url = config.data(args.data.data.as_deref());
-    let sources = config.sources()?;
-    let since = args.since.as_deref().map(day).transpose().map_err(|wrong| anyhow::anyhow!("--since: {wrong}"))?;
-    open::runtime("dorado-work")?.block_on(async {
-        let opened = open::engine(&url, &config).await;
-        let engine = opened.map_err(|error| open::while_serving(error, SERVING))?;
-        pipeline::settle_all(&engine, &sources, &Wakers::default()).await?;
-        let (mut n_read, mut n_changed, mut after) = (0_i64, 0_i64, 0);
-        loop {
-            let asked =
-                Deliveries { source: args.source.clone(), after: Some(after), limit: AT_ONCE, ..Deliveries::default() };
-            let found = engine.deliveries(&asked).await?;
-            let Some(last) = found.last().map(|delivery| delivery.arrival) else { break };
-            after = last;
-            let wanted = found.into_iter().filter(|d| since.is_none_or(|since| d.delivery.received_at >= since));
-            let retold: Vec<Settled> = wanted
-                .map(|settled| {
-                    let (outcome, ignored) = pipeline::translate(&sources, &Wakers::default(), &settled.delivery);
-                    Settled { arrival: settled.arrival, delivery: settled.delivery, outcome, ignored }
-                })
-                .collect();
-            n_read += retold.len() as i64;
-            n_changed += replay(&engine, retold, n_changed == 0).await?;
+    let since = args.since.as_deref().map(day).transpose().map_err(|wrong| anyhow!("--since: {wrong}"))?;
+    let beside = || Beside::find(&args.beside, &url, &config, "replay");
+    let source = args.source.as_deref();
+    let (n_read, n_changed) = open::runtime("dorado-work")?.block_on(async {
+        if args.beside.server.is_some()
+            && let Some(server) = beside()?
+        {
+            return server.through(GOES_ON, async |server| follow(server, source, since).await).await;
         }
-        if n_changed > 0 {
-            engine.refresh().await?;
+        let sources = config.sources()?;
+        match open::engine(&url, &config).await {
+            Ok(engine) => here(&engine, &sources, source, since).await,
+            Err(error) if open::is_held(&error) => match beside()? {
+                Some(server) => server.through(GOES_ON, async |server| follow(server, source, since).await).await,
+                None => Err(error),
+            },
+            Err(error) => Err(error),
         }
-        engine.lake().clone().close();
-        let told = counted(n_changed, "record");
-        say(format_args!("{} replayed; {told} of them say something else now", counted(n_read, "record")))?;
-        Ok(())
-    })
+    })?;
+    let (read, changed) = (counted(n_read as i64, "record"), counted(n_changed as i64, "record"));
+    Ok(say(format_args!("{read} replayed; {changed} of them say something else now"))?)
 }
 
-/// Changes what these deliveries say; gives how many say something else.
-async fn replay(engine: &Engine, deliveries: Vec<Settled>, is_first: bool) -> Result<i64> {
-    let retelling = engine.lake().retell(deliveries).await?;
-    if retelling.is_empty() {
-        return Ok(0);
+/// Replays in this process; gives how many deliveries were read, and how many say something else.
+async fn here(
+    engine: &Engine,
+    sources: &[Arc<dyn Source>],
+    source: Option<&str>,
+    since: Option<Instant>,
+) -> Result<(u64, u64)> {
+    let (_never, stopped) = watch::channel(false);
+    let (lake, wakers) = (engine.lake(), Wakers::default());
+    // Also what another process left of a replay of its own.
+    pipeline::catch_up(engine, sources, &wakers, &stopped).await?;
+    let asked = Replay { source: source.map(str::to_owned), since, began_at: Some(Utc::now()), ..Replay::default() };
+    lake.keep_replay(asked).await?;
+    let bar = bar();
+    let show_standing = async || {
+        if let Ok(Some(replay)) = lake.replay().await {
+            show(&bar, replay.n_done, replay.scope.map(|(_, n_total)| n_total), replay.n_changed);
+        }
+    };
+    showing(pipeline::catch_up(engine, sources, &wakers, &stopped), show_standing).await?;
+    bar.finish_and_clear();
+    let done = lake.replay().await?.unwrap_or_default();
+    lake.clone().close();
+    Ok((done.n_done, done.n_changed))
+}
+
+/// Has a server replay.
+async fn follow(server: &Beside, source: Option<&str>, since: Option<Instant>) -> Result<(u64, u64)> {
+    let since = since.map(|since| since.to_rfc3339());
+    let query = [("source", source), ("since", since.as_deref())];
+    let query: Vec<(&str, &str)> = query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let bar = bar();
+    let number = |told: &Value, key: &str| told[key].as_u64().unwrap_or_default();
+    // Another one is waited for.
+    let begun = until(async || server.ask("/api/v1/replay", &query).await).await?;
+    let done = until(async || {
+        let told = server.get("/api/v1/replay").await?;
+        show(&bar, number(&told, "n_done"), told["n_total"].as_u64(), number(&told, "n_changed"));
+        // One that is done may have been followed by another.
+        Ok((told["state"] == "done" || told["began_at"] != begun["began_at"]).then_some(told))
+    })
+    .await?;
+    bar.finish_and_clear();
+    Ok((number(&done, "n_done"), number(&done, "n_changed")))
+}
+
+fn show(bar: &ProgressBar, n_done: u64, n_total: Option<u64>, n_changed: u64) {
+    if let Some(n_total) = n_total {
+        bar.set_length(n_total);
     }
-    if is_first {
-        // Before anything changes, so that a run that ends early leaves results that will be computed again.
-        engine.forget_results().await?;
-    }
-    let n_changed = retelling.n_deliveries as i64;
-    retelling.apply().await?;
-    Ok(n_changed)
+    bar.set_position(n_done);
+    bar.set_message(match n_total {
+        Some(n_total) if n_done == n_total => "the results follow".to_owned(),
+        _ => format!("{} changed", counted(n_changed as i64, "record")),
+    });
+}
+
+fn bar() -> ProgressBar {
+    let template = "{bar:32} {human_pos}/{human_len} {per_sec} {eta} {msg}";
+    ProgressBar::no_length().with_style(ProgressStyle::with_template(template).expect("the template is right"))
 }

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::beside::Serving;
 use super::open;
 use crate::cli::{ListenArgs, ServeArgs};
 use crate::config::Config;
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &ServeArgs, config_file: Option<&Path>) -> Result<()> {
     let work = open::runtime("dorado-work")?;
     let engine = work.block_on(open::engine(&url, &config))?;
     let register = open::register(&url, &config)?;
-    serve(&work, &engine, register, &config, &args.listen)
+    serve(&work, &engine, register, &url, &config, &args.listen)
 }
 
 /// Serves an engine that is open. Questions and the pipeline run on `work`, HTTP on a runtime of its own.
@@ -34,6 +35,7 @@ pub(crate) fn serve(
     work: &tokio::runtime::Runtime,
     engine: &Engine,
     register: Register,
+    url: &str,
     config: &Config,
     listen: &ListenArgs,
 ) -> Result<()> {
@@ -47,10 +49,11 @@ pub(crate) fn serve(
         let _on_work = work.enter();
         schedule::start(engine.lake(), &sources, Utc::now, &stopped)
     };
-    let pipeline = work.spawn(pipeline::run(engine.clone(), sources.clone(), wakers, Utc::now, stopped));
+    let pipeline = work.spawn(pipeline::run(engine.clone(), sources.clone(), wakers.clone(), Utc::now, stopped));
     let app = App {
         engine: engine.clone(),
         sources,
+        wakers,
         limits: config.limits(),
         access,
         now: Utc::now,
@@ -60,7 +63,9 @@ pub(crate) fn serve(
     let http = open::runtime("dorado-http")?;
     http.block_on(async {
         let listener = bind(address).await?;
-        say(format_args!("listening on {scheme}://{}", listener.local_addr()?))?;
+        let listening = listener.local_addr()?;
+        let _announced = Serving::announce(open::directory(url, config)?.as_deref(), listening, &app.access)?;
+        say(format_args!("listening on {scheme}://{listening}"))?;
         dorado_api::serve(listener, app, told_to_stop()).await.context("cannot serve")
     })?;
     info!("stopping");

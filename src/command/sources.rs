@@ -32,7 +32,7 @@ pub(crate) fn run(args: &SourcesArgs, config_file: Option<&Path>) -> Result<Exit
             Ok(ExitCode::SUCCESS)
         }
         Some(SourcesCommand::Test { names }) => {
-            let asked = collect::named(&sources, names)?;
+            let asked = collect::askable(&sources, names)?;
             let (lines, n_wrong) = open::runtime("dorado-test")?.block_on(async {
                 let mut lines = Vec::new();
                 let mut n_wrong = 0;

@@ -187,16 +187,67 @@ fn a_token_that_is_revoked_is_named_and_never_shown_and_nothing_is_lost() {
     let told = server.get(path).text();
     let beside = bench.run(&["sources"]);
     assert!(beside.stdout.contains("github/main (GitHub): idle;"), "while a server runs: {}", beside.stdout);
-    for (command, instead) in [("collect", "collects by itself"), ("replay", "stop the server")] {
-        let ran = bench.run(&[command]);
-        assert!(!ran.succeeded && ran.stderr.contains(instead), "{command}: {}", ran.stderr);
-    }
     server.kill();
     assert_eq!(bench.facts(), before);
     for text in [run.stderr, run.stdout, test.stdout, test.stderr, told, listed.stdout] {
         assert!(!text.contains(TOKEN), "{text}");
     }
     assert_hidden(bench.folder.path());
+}
+
+#[test]
+fn beside_a_server_it_is_the_server_that_collects_once_a_connection_and_no_token_is_left() {
+    let bench = Bench::new(World::new(40));
+    let config = bench.data().join("dorado.toml");
+    let text = std::fs::read_to_string(&config).unwrap().replace("every = '1s'", "every = '1h'");
+    std::fs::write(&config, format!("{text}[server]\nloopback_without_token = false\n")).unwrap();
+    let admin = bench.run(&["token", "create", "a test", "--scope", "admin"]).stdout;
+    let bearer = format!("Bearer {}", admin.trim());
+    let server = Serving::start_with(&bench.data(), &[("DORADO_TEST_TOKEN", TOKEN), ("DORADO_LOG", "trace")]);
+    let ask = |method: &str, path: &str| server.send(method, path, &[("authorization", &bearer)], Vec::new());
+    let listed = |list: &str| ask("GET", &format!("/api/v1/{list}?{PERIOD}&limit=1000")).json(200)["data"].clone();
+    let told = bench.collect();
+    assert!(told.starts_with("github/main: ") && told.contains(" calls, "), "{told}");
+    {
+        let mut world = bench.provider.world.lock().unwrap();
+        (41..=60).for_each(|number| world.pull(number));
+        (5..=6).for_each(|n| world.deployment(n));
+    }
+    let n_calls = || bench.provider.world.lock().unwrap().calls.len();
+    let before = n_calls();
+    let told = bench.collect();
+    assert!(!told.contains(": 0 new records") && n_calls() > before, "{told}");
+    let since = std::time::Instant::now();
+    while listed("deployments").as_array().unwrap().len() < 6 {
+        assert!(since.elapsed() < Duration::from_secs(10), "what was collected does not arrive");
+    }
+    assert!(bench.collect().contains("github/main: 0 new records"));
+    // What was read is read again, and is nothing new; who asks meanwhile without another start joins that run.
+    let before = n_calls();
+    let began = ask("POST", "/api/v1/collect?source=main&since=2026-05-01").json(202)["data"][0].clone();
+    let joined = ask("POST", "/api/v1/collect").json(202)["data"][0].clone();
+    let is_over = joined["run_began_at"] != began["run_began_at"];
+    assert!(is_over || began["state"] == "running", "{began} {joined}");
+    let again = bench.run(&["collect", "github", "--since", "2026-05-01"]);
+    assert!(again.succeeded && again.stdout.contains(": 0 new records"), "{}{}", again.stdout, again.stderr);
+    assert!(n_calls() > before + 10, "{} calls", n_calls() - before);
+    ask("POST", "/api/v1/collect?source=nobody").problem(422);
+    let ran = bench.run(&["collect", "nobody"]);
+    assert!(!ran.succeeded && ran.stderr.contains("is called `nobody`; there are github/main"), "{}", ran.stderr);
+
+    let tokens = bench.run(&["token", "list"]).stdout;
+    assert!(tokens.contains("a test") && !tokens.contains("dorado collect"), "{tokens}");
+    let audit = bench.run(&["audit", "--json"]).stdout;
+    assert!(audit.contains("collect.asked") && audit.contains("dorado collect, process "), "{audit}");
+    assert_hidden(bench.folder.path());
+    assert!(bench.data().join("serving").is_file());
+    server.terminate();
+    assert!(!bench.data().join("serving").exists());
+    for entry in walkdir::WalkDir::new(bench.folder.path()).into_iter().map(Result::unwrap) {
+        let bytes = if entry.file_type().is_file() { std::fs::read(entry.path()).unwrap() } else { Vec::new() };
+        let is_token = |window: &[u8]| window.starts_with(b"dorado_") && window[7..].iter().all(u8::is_ascii_hexdigit);
+        assert!(!bytes.windows(71).any(is_token), "{} holds a token", entry.path().display());
+    }
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl World {
         world
     }
 
-    fn pull(&mut self, number: u64) {
+    pub(crate) fn pull(&mut self, number: u64) {
         let hours = number as i64;
         let commit = |kind: u64, minutes: i64, parent: String| {
             json!({
@@ -111,7 +111,7 @@ impl World {
         }));
     }
 
-    fn deployment(&mut self, n: u64) {
+    pub(crate) fn deployment(&mut self, n: u64) {
         let hours = n as i64 * 10 + 1;
         let deployment = json!({
             "id": 1000 + n, "sha": sha(1, n * 10), "ref": "main", "task": "deploy", "payload": {},

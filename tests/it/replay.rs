@@ -1,8 +1,10 @@
-//! `dorado replay`: deliveries that are kept are understood anew, and only what that changes changes.
+//! `dorado replay`: deliveries that are kept are understood anew, and only what that changes changes; with and without a
+//! server.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ use crate::binary::{Serving, command};
 
 const SECRET: &str = "a secret of this test";
 const PERIOD: &str = "from=2026-05-01&to=2026-06-01&limit=100";
+const PERIOD_OF_ALL: &str = "from=2026-05-01&to=2026-06-01&bucket=all";
 
 struct Bench {
     folder: TempDir,
@@ -26,13 +29,7 @@ impl Bench {
         bench.configure(options);
         let server = bench.serve();
         for (n, (event, body)) in sent().into_iter().enumerate() {
-            let body = body.to_string();
-            let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-            mac.update(body.as_bytes());
-            let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-            let headers =
-                [("x-github-event", event), ("x-github-delivery", &n.to_string()), ("x-hub-signature-256", &signature)];
-            server.post("/webhooks", &headers, body).json(202);
+            deliver(&server, n, event, &body);
             server.wait_until_settled();
         }
         server.terminate();
@@ -65,12 +62,26 @@ impl Bench {
     /// Deployments, incidents and what became of each delivery.
     fn told(&self) -> [Vec<Value>; 3] {
         let server = self.serve();
-        server.wait_until_settled();
-        let rows = |list: &str| server.rows(&format!("/api/v1/{list}?{PERIOD}"));
-        let told = [rows("deployments"), rows("incidents"), server.rows("/api/v1/deliveries?limit=100")];
+        let told = told_by(&server);
         server.terminate();
         told
     }
+}
+
+fn deliver(server: &Serving, n: usize, event: &str, body: &Value) {
+    let body = body.to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let headers =
+        [("x-github-event", event), ("x-github-delivery", &n.to_string()), ("x-hub-signature-256", &signature)];
+    server.post("/webhooks", &headers, body).json(202);
+}
+
+fn told_by(server: &Serving) -> [Vec<Value>; 3] {
+    server.wait_until_settled();
+    let rows = |list: &str| server.rows(&format!("/api/v1/{list}?{PERIOD}"));
+    [rows("deployments"), rows("incidents"), server.rows("/api/v1/deliveries?limit=100")]
 }
 
 /// A deployment, a finished run of a workflow, and an issue.
@@ -81,19 +92,24 @@ fn sent() -> Vec<(&'static str, Value)> {
         "created_at": "2026-05-10T08:00:00Z",
     });
     let status = json!({"state": "success", "environment": "production", "created_at": "2026-05-10T08:06:00Z"});
-    let run = json!({
-        "id": 7, "name": "Ship", "path": ".github/workflows/ship.yml", "head_sha": "2222222222222222222222222222222222222222",
-        "conclusion": "success", "run_started_at": "2026-05-11T08:00:00Z", "updated_at": "2026-05-11T08:09:00Z",
-    });
     let issue = json!({
         "number": 9, "title": "Checkout is down", "labels": [{"name": "outage"}], "created_at": "2026-05-11T09:00:00Z",
         "updated_at": "2026-05-11T10:00:00Z", "closed_at": "2026-05-11T10:00:00Z",
     });
     vec![
         ("deployment_status", json!({"deployment": deployment, "deployment_status": status, "repository": repository})),
-        ("workflow_run", json!({"action": "completed", "workflow_run": run, "repository": repository})),
+        ("workflow_run", workflow_run(7)),
         ("issues", json!({"action": "closed", "issue": issue, "repository": repository})),
     ]
+}
+
+fn workflow_run(id: usize) -> Value {
+    let run = json!({
+        "id": id, "name": "Ship", "path": ".github/workflows/ship.yml", "head_sha": "2222222222222222222222222222222222222222",
+        "conclusion": "success", "run_started_at": "2026-05-11T08:00:00Z", "updated_at": "2026-05-11T08:09:00Z",
+    });
+    let repository = json!({"full_name": "acme/shop", "default_branch": "main"});
+    json!({"action": "completed", "workflow_run": run, "repository": repository})
 }
 
 const BY_WORKFLOW: &str = "incident_labels = ['outage']\ndeployments = [{ workflow = { name = 'ship.yml' } }]";
@@ -130,4 +146,81 @@ fn a_replay_comes_to_what_would_have_been_understood_at_once_and_changes_nothing
         ["kept", "kept", "ignored"]
     );
     assert_eq!(bench.replay(&[]), "3 records replayed; 0 records of them say something else now\n");
+}
+
+#[test]
+fn a_replay_beside_a_server_changes_the_same() {
+    let bench = Bench::new("");
+    bench.configure(BY_WORKFLOW);
+    let server = bench.serve();
+    assert_eq!(server.json("/api/v1/replay")["state"], "none");
+    assert_eq!(
+        bench.replay(&["--since", "2099-01-01"]),
+        "0 records replayed; 0 records of them say something else now\n"
+    );
+    assert_eq!(bench.replay(&["--source", "github"]), "3 records replayed; 3 records of them say something else now\n");
+    // Its results count when the command is through.
+    let found = told_by(&server);
+    assert_eq!(found.each_ref().map(Vec::len), [1, 1, 3]);
+    let status = server.json("/api/v1/replay");
+    assert_eq!((&status["state"], &status["n_done"], &status["n_changed"]), (&json!("done"), &json!(3), &json!(3)));
+    assert_eq!(bench.replay(&[]), "3 records replayed; 0 records of them say something else now\n");
+    assert_eq!(told_by(&server), found);
+    server.terminate();
+    assert_eq!(bench.told(), found);
+}
+
+/// Enough that a replay has several portions.
+const MANY: usize = 2_400;
+
+#[test]
+fn a_replay_whose_server_is_killed_goes_on_and_its_results_show_at_once_or_not_at_all() {
+    let bench = Bench::new("");
+    let server = bench.serve();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let server = &server;
+            scope.spawn(move || {
+                (thread..MANY)
+                    .step_by(8)
+                    .for_each(|n| deliver(server, 100 + n, "workflow_run", &workflow_run(100 + n)));
+            });
+        }
+    });
+    server.wait_until_settled();
+    server.terminate();
+    bench.configure(BY_WORKFLOW);
+
+    let mut server = bench.serve();
+    server.post("/api/v1/replay", &[], "").json(202);
+    // One by the deployment itself before, and those of the workflow instead afterwards.
+    let (before, after) = (json!(1), json!(MANY + 1));
+    let (mut n_killed, mut n_least) = (0, 1);
+    let mut pause = Duration::from_millis(400);
+    loop {
+        let since = Instant::now();
+        let status = loop {
+            let status = server.json("/api/v1/replay");
+            let n = &server.json(&format!("/api/v1/metrics/deployment-frequency?{PERIOD_OF_ALL}"))["data"][0]["n"];
+            assert!(*n == before || *n == after, "{n} deployments while the replay is {status}");
+            let n_rows = server.rows(&format!("/api/v1/deployments?{PERIOD}")).len();
+            assert!(n_rows >= n_least, "{n_rows} rows where there were {n_least}");
+            n_least = n_rows;
+            if status["state"] == "done" || since.elapsed() > pause {
+                break status;
+            }
+        };
+        if status["state"] == "done" {
+            assert_eq!(status["n_done"], json!(MANY + 3), "{status}");
+            break;
+        }
+        (n_killed, pause) = (n_killed + 1, pause * 2);
+        server.kill();
+        server = bench.serve();
+    }
+    assert!(n_killed > 0, "it was through before it could be killed");
+    let n = &server.json(&format!("/api/v1/metrics/deployment-frequency?{PERIOD_OF_ALL}"))["data"][0]["n"];
+    assert_eq!(*n, after);
+    let told = bench.replay(&[]);
+    assert_eq!(told, "2,403 records replayed; 0 records of them say something else now\n");
 }

@@ -82,8 +82,13 @@ pub(crate) async fn deliveries(
     });
     let before = page.cursor.as_deref().map(number_of).transpose()?;
     // One more than a page tells whether there is another.
-    let asked =
-        Deliveries { source: asked.source, outcome: outcome.transpose()?, before, after: None, limit: page.limit + 1 };
+    let asked = Deliveries {
+        source: asked.source,
+        outcome: outcome.transpose()?,
+        before,
+        limit: page.limit + 1,
+        ..Deliveries::default()
+    };
     let (reader, engine, format) = (api.clone(), api.engine().clone(), wanted.format);
     let (body, next_cursor) = api
         .on_queries(async move {

@@ -22,7 +22,7 @@ use crate::problem::Problem;
 pub(crate) struct SourceRow {
     /// Source, with its connection where it has one.
     #[schema(example = "events")]
-    source: String,
+    pub(super) source: String,
     /// The kind of tool.
     #[schema(example = "events")]
     kind: String,
@@ -42,6 +42,12 @@ pub(crate) struct SourceRow {
     /// Seconds since then.
     #[schema(example = 12.5)]
     lag_seconds: Option<f64>,
+    /// When the run began that is under way, or else the last one.
+    run_began_at: Option<String>,
+    /// Deliveries that were new in that run.
+    n_collected: u64,
+    /// Calls that it made.
+    n_calls: u64,
     /// When it was last asked and answered to the end.
     last_success_at: Option<String>,
     /// When it is asked next.
@@ -87,8 +93,8 @@ pub(crate) struct ReasonRow {
 /// The sources.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Sources {
-    data: Vec<SourceRow>,
-    meta: serde_json::Map<String, serde_json::Value>,
+    pub(super) data: Vec<SourceRow>,
+    pub(super) meta: serde_json::Map<String, serde_json::Value>,
 }
 
 /// How each source is doing
@@ -101,6 +107,11 @@ pub(crate) async fn sources(
     _: Query<Nothing>,
     wanted: Wanted,
 ) -> Result<Response, Problem> {
+    wanted.rows(&rows(&api).await?)
+}
+
+/// Every source that is connected or that a delivery came from.
+pub(super) async fn rows(api: &Api) -> Result<Vec<SourceRow>, Problem> {
     let now = api.now();
     let lake = api.engine().lake();
     let counted: BTreeMap<String, SourceStatus> =
@@ -109,15 +120,12 @@ pub(crate) async fn sources(
     let connected: BTreeMap<String, &Arc<dyn Source>> =
         api.sources().iter().map(|source| (source_name(source.as_ref()), source)).collect();
     let names: BTreeSet<String> = connected.keys().chain(counted.keys()).cloned().collect();
-    let rows: Vec<SourceRow> = names
-        .into_iter()
-        .map(|name| {
-            let is_asked = connected.get(&name).is_some_and(|source| source.outgoing().is_some());
-            let run = runs.remove(&name).filter(|_| is_asked);
-            row(counted.get(&name), run, name, now)
-        })
-        .collect();
-    wanted.rows(&rows)
+    let rows = names.into_iter().map(|name| {
+        let is_asked = connected.get(&name).is_some_and(|source| source.outgoing().is_some());
+        let run = runs.remove(&name).filter(|_| is_asked);
+        row(counted.get(&name), run, name, now)
+    });
+    Ok(rows.collect())
 }
 
 fn row(status: Option<&SourceStatus>, run: Option<Run>, source: String, now: Instant) -> SourceRow {
@@ -138,6 +146,9 @@ fn row(status: Option<&SourceStatus>, run: Option<Run>, source: String, now: Ins
         state,
         last_delivery_at: text(last_delivery_at),
         lag_seconds: last_delivery_at.map(|at| (now - at).as_seconds_f64()),
+        run_began_at: text(run.started_at),
+        n_collected: run.n_deliveries,
+        n_calls: run.n_calls,
         last_success_at: text(run.last_success_at),
         next_run_at: text(run.next_at),
         error: run.error,

@@ -1,0 +1,61 @@
+//! Kept deliveries translated anew, portion by portion, between the batches of the pipeline. What they say now takes its
+//! place portion by portion; the results follow once, when all of them are through.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use dorado_ingest::{Source, Wakers};
+use dorado_lake::{Lake, Replay, Settled};
+use dorado_query::{Deliveries, Engine};
+use tracing::info;
+
+use crate::pipeline;
+
+/// Deliveries read at once.
+const AT_ONCE: usize = 1_000;
+
+/// Whether a replay is asked for that is not through.
+pub(crate) async fn is_under_way(lake: &Lake) -> anyhow::Result<bool> {
+    Ok(lake.replay().await?.is_some_and(|replay| replay.is_under_way()))
+}
+
+/// Goes on by one portion with what was asked for. Done again after a kill, a portion comes to the same.
+pub(crate) async fn go_on(engine: &Engine, sources: &[Arc<dyn Source>]) -> anyhow::Result<()> {
+    let lake = engine.lake();
+    let Some(mut replay) = lake.replay().await?.filter(Replay::is_under_way) else { return Ok(()) };
+    let mut wanted = Deliveries {
+        source: replay.source.clone(),
+        since: replay.since,
+        after: Some(replay.after),
+        limit: AT_ONCE,
+        ..Deliveries::default()
+    };
+    let (through, _) = if let Some(scope) = replay.scope {
+        scope
+    } else {
+        let through = lake.silver_through();
+        wanted.before = Some(through + 1);
+        *replay.scope.insert((through, engine.n_deliveries(&wanted).await?))
+    };
+    wanted.before = Some(through + 1);
+    let found = engine.deliveries(&wanted).await?;
+    let Some(last) = found.last() else {
+        engine.refresh().await?;
+        info!(n_deliveries = replay.n_done, n_changed = replay.n_changed, "replayed");
+        replay.ended_at = Some(Utc::now());
+        return Ok(lake.keep_replay(replay).await?);
+    };
+    (replay.after, replay.n_done) = (last.arrival, replay.n_done + found.len() as u64);
+    let told = found.into_iter().map(|settled| {
+        let (outcome, ignored) = pipeline::translate(sources, &Wakers::default(), &settled.delivery);
+        Settled { arrival: settled.arrival, delivery: settled.delivery, outcome, ignored }
+    });
+    let retelling = lake.retell(told.collect()).await?;
+    if !retelling.is_empty() {
+        // Before anything changes, so that whatever ends this early leaves results that will be computed again.
+        engine.forget_results().await?;
+        replay.n_changed += retelling.n_deliveries as u64;
+        retelling.apply().await?;
+    }
+    Ok(lake.keep_replay(replay).await?)
+}
