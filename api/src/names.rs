@@ -64,8 +64,18 @@ impl Names {
 
 /// The names that the reader may know, in order.
 pub(crate) async fn names(api: &Api, reader: &Reader, which: Names) -> Result<Vec<String>, Problem> {
+    names_of(api, reader, which, Vec::new()).await
+}
+
+/// The same, of services and repositories only those of some teams, where there are any.
+pub(crate) async fn names_of(
+    api: &Api,
+    reader: &Reader,
+    which: Names,
+    team: Vec<String>,
+) -> Result<Vec<String>, Problem> {
     let (list, column) = which.list();
-    let asked = Asked { from: Some("0".to_owned()), bucket: Some("all".to_owned()), ..Asked::default() };
+    let asked = Asked { from: Some("0".to_owned()), bucket: Some("all".to_owned()), team, ..Asked::default() };
     let question = Question::new(&asked, reader.audience.clone(), api.end_of_minute())?;
     let mut found = BTreeSet::new();
     let mut cursor = None;

@@ -89,6 +89,33 @@ async fn lists_are_repeated_or_separated_by_commas_and_may_be_empty() {
 }
 
 #[tokio::test]
+async fn names_to_choose_from_are_those_of_the_teams_that_are_chosen() {
+    let bench = Bench::new().await;
+    let deployment = |id: &str, service: &str, team: &str| {
+        serde_json::json!({
+            "type": "deployment", "id": id, "service": service, "team": team, "repository": format!("acme/{service}"),
+            "environment": "production", "status": "success", "finished_at": "2026-11-20T09:00:00Z",
+        })
+    };
+    let told = serde_json::json!([deployment("1", "cart", "shop"), deployment("2", "ledger", "money")]).to_string();
+    assert_eq!(bench.post("/api/v1/events", &[JSON], told).await.json()["accepted"], 2);
+    bench.settle().await;
+    for (asked, due) in [
+        ("services", vec!["cart", "ledger"]),
+        ("services?team=", vec!["cart", "ledger"]),
+        ("services?team=money", vec!["ledger"]),
+        ("services?team=money,shop", vec!["cart", "ledger"]),
+        ("repositories?team=shop", vec!["acme/cart"]),
+        ("teams?team=shop", vec!["money", "shop"]),
+    ] {
+        let answer = bench.get(&format!("/api/v1/variables/{asked}")).await.json();
+        let names: Vec<&str> =
+            answer["data"].as_array().into_iter().flatten().filter_map(|row| row["__value"].as_str()).collect();
+        assert_eq!(names, due, "{asked}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_long_answer_leaves_compressed_where_the_caller_takes_it() {
     let bench = Bench::new().await;
     let plain = bench.get("/openapi.json").await;
