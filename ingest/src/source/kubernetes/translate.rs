@@ -168,14 +168,17 @@ fn condition<'a>(object: &Part<'a>, kind: &str) -> Option<Part<'a>> {
     object.items("status.conditions").into_iter().find(|condition| condition.text("type").as_deref() == Some(kind))
 }
 
-/// When somebody last wrote the specification, by who owns its fields; scaling is not counted.
+/// When somebody last wrote the specification, by who owns its fields; scaling is not counted. Where nobody owns them, that
+/// is known of a workload only that was never changed.
 fn specified_at(object: &Part<'_>) -> Option<Instant> {
     let fields = object.items("metadata.managedFields");
     let own = fields.iter().filter(|f| {
         f.text("subresource").is_none()
             && f.text("manager").is_none_or(|manager| !manager.contains("controller-manager"))
     });
-    own.filter_map(|f| f.instant("time")).max().or_else(|| object.instant("metadata.creationTimestamp"))
+    let is_first = object.number("metadata.generation").is_none_or(|generation| generation <= 1);
+    let made_at = object.instant("metadata.creationTimestamp").filter(|_| is_first);
+    own.filter_map(|f| f.instant("time")).max().or(made_at)
 }
 
 /// When its controller last wrote its status.
