@@ -165,8 +165,10 @@ fn every_way_to_end() -> Script {
     ])
 }
 
-/// What is told until deployments are seen up to `version`, and what was asked for meanwhile.
-async fn watched(script: Script, from: Value, version: &str) -> (Vec<(String, Status, bool)>, Vec<String>) {
+type Verdicts = Vec<(String, Status, bool)>;
+
+/// What is told until a resource is seen up to `version`, and what was asked for meanwhile.
+async fn watched(script: Script, from: Value, resource: &str, version: &str) -> (Verdicts, Vec<String>) {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let url = api_server(script, Arc::clone(&asked)).await;
     let source = connect(Connection { url: Some(url), ..Connection::default() }).unwrap();
@@ -175,7 +177,7 @@ async fn watched(script: Script, from: Value, version: &str) -> (Vec<(String, St
     let mut pages = source.collect(&http, Cursor { note: from, since: now() });
     let mut told = Vec::new();
     let mut cursor = Value::Null;
-    while cursor["versions"]["apis/apps/v1/deployments"] != version {
+    while cursor["versions"][format!("apis/apps/v1/{resource}")] != version {
         let page = pages.next().await.unwrap().unwrap();
         for delivery in &page.deliveries {
             let body = String::from_utf8(delivery.body.to_vec()).unwrap();
@@ -197,7 +199,7 @@ fn id(revision: u32) -> String {
 
 #[tokio::test]
 async fn a_watch_goes_on_through_every_way_to_end_and_tells_each_verdict_once() {
-    let (told, asked) = watched(every_way_to_end(), Value::Null, "29").await;
+    let (told, asked) = watched(every_way_to_end(), Value::Null, "deployments", "29").await;
     let expected = [(id(3), Status::Running, false), (id(3), Status::Success, false), (id(4), Status::Success, false)];
     assert_eq!(told, expected);
     let opened: Vec<&str> = asked
@@ -213,12 +215,31 @@ async fn what_came_and_went_between_two_runs_is_told() {
     let missed = Answer::Watch(vec![event("MODIFIED", &object("deployment.available", 11))], "");
     let now = || list("20", &json!([object("deployment.rolled_back", 19)]));
     let note = json!({"versions": {"apis/apps/v1/deployments": "9"}, "told": {}});
-    let (told, asked) = watched(script([missed, now()]), note.clone(), "19").await;
+    let (told, asked) = watched(script([missed, now()]), note.clone(), "deployments", "19").await;
     assert_eq!(told, [(id(3), Status::Success, false), (id(4), Status::Success, false)]);
     assert!(asked.iter().any(|target| target.contains("v1/deployments?") && target.contains("resourceVersion=9")));
 
-    let (told, _) = watched(script([Answer::Gone, now()]), note, "19").await;
+    let (told, _) = watched(script([Answer::Gone, now()]), note, "deployments", "19").await;
     assert_eq!(told, [(id(4), Status::Success, false)], "as it is now, where the past is forgotten");
+}
+
+#[tokio::test]
+async fn the_revisions_of_a_stateful_set_are_those_that_the_cluster_keeps() {
+    let kept = |name: &str, revision: u32, at: &str| {
+        json!({"metadata": {"name": name, "creationTimestamp": at,
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "ledger",
+                    "uid": "0a1b2c3d-1111-2222-3333-444455556666"}]},
+            "data": {"spec": {"template": {}}}, "revision": revision})
+    };
+    let all_kept = [kept("ledger-5f", 6, "2026-03-02T10:00:01Z"), kept("ledger-4e", 7, "2026-01-01T00:00:00Z")];
+    let script = script([list("10", &json!([]))]);
+    let places = [
+        ("statefulsets", list("20", &json!([object("stateful_set.rolled_back", 19)]))),
+        ("namespaces/harbour-prod/controllerrevisions", list("20", &json!(all_kept))),
+    ];
+    script.lock().unwrap().extend(places.map(|(path, answer)| (format!("apis/apps/v1/{path}"), [answer].into())));
+    let (told, _) = watched(script, Value::Null, "statefulsets", "19").await;
+    assert_eq!(told, [("harbour-prod/statefulset/ledger/0a1b2c3d@7".to_owned(), Status::Success, true)]);
 }
 
 /// A connection by a kubeconfig whose user is this.
