@@ -128,8 +128,12 @@ export const checks = {
     await page.waitForSelector('[data-panel="unshipped"]');
     await page.waitForSelector('[data-panel="batch-size"]');
     const ladder = (await window.said('flow/ladder')).data;
-    const rungs = await page.$$eval('[data-panel="ladder"] li strong', (all) => all.map((one) => one.textContent));
+    const strong = (where) => page.$$eval(`[data-panel="ladder"] ${where} strong`, (all) => all.map((one) => one.textContent));
+    const [rungs, waits] = [await strong('p:not(.wait)'), await strong('p.wait')];
     ladder.forEach((rung, i) => says(rungs[i], rung.p50, `ladder of ${rung.environment}`));
+    assert.deepEqual(ladder.map(({ environment }) => environment), ['dev', 'staging', 'production']);
+    ladder.slice(0, -1).forEach((rung, i) => says(waits[i], rung.wait_p50, `wait in ${rung.environment}`));
+    assert.ok(ladder.slice(0, -1).every(({ wait_p50, p50 }, i) => wait_p50 > 0 && p50 < ladder[i + 1].p50 * 1.1), 'the sample climbs its ladder');
     const { meta } = await window.said('flow/unshipped');
     if (meta.n) assert.match(await page.innerText('[data-panel="unshipped"]'), new RegExp(`${meta.n.toLocaleString('en-US')} wait`));
     const batches = (await window.said('flow/batch-size')).data;

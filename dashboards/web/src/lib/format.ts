@@ -68,7 +68,8 @@ export function cell(value: unknown, format: Cell, zone: string): string {
   return String(value);
 }
 
-const REASONS: Record<string, string> = {
+/** Rules by which links were found, and reasons why rows are left out. */
+const RULES: Record<string, string> = {
   open: 'not recovered yet',
   first_deployment: 'came with the first deployment known of its service',
   cherry_pick: 'shipped before under another id',
@@ -77,9 +78,6 @@ const REASONS: Record<string, string> = {
   no_pull_request: 'have no known pull request',
   failed: 'failed before production',
   cancelled: 'cancelled',
-};
-
-const RULES: Record<string, string> = {
   ancestry: 'history of commits',
   explicit: 'named outright',
   flagged: 'flagged by its source',
@@ -97,14 +95,9 @@ const RULES: Record<string, string> = {
   time: 'time of merging',
 };
 
-/** How a link was found, in words. */
+/** How a link was found, or why a row is left out, in words. */
 export function rule(id: unknown): string {
   return id ? (RULES[String(id)] ?? words(String(id))) : UNKNOWN;
-}
-
-/** Why a row is left out, in words. */
-export function reason(id: string | null | undefined): string {
-  return id ? (REASONS[id] ?? words(id)) : 'no reason given';
 }
 
 const PARAMETERS: Record<string, string> = {
