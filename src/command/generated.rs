@@ -123,7 +123,8 @@ const COMMON: &str = "
 - Percentiles are exact, linear between closest ranks (type 7). Medians have a 95 % interval by order statistics,
   rates a Wilson interval. Below `min_n` rows a value is shown with `enough_data = false`.
 - Two periods are compared by the Hodges\u{2013}Lehmann shift with Mann\u{2013}Whitney's p for times, by Newcombe's interval
-  for rates, and by the ratio of rates for counts. Without evidence the verdict is `no_clear_change`.
+  for rates, and by the ratio of rates for counts. Where a pack's value is the median of days
+  or weeks, those are compared. Without evidence the verdict is `no_clear_change`.
 
 ## How edges are found
 

@@ -179,3 +179,24 @@ fn a_repository_in_which_services_live_is_no_service_whatever_came_first() {
     server.wait_until_settled();
     assert_eq!(named(), ["api"], "its changes are those of the service that lives there");
 }
+
+#[test]
+fn what_a_packs_value_is_the_median_of_is_compared() {
+    // Seven days with a deployment each, then one day with fourteen: more of them, on fewer days.
+    let deployment = |id: usize, at: String| {
+        json!({"type": "deployment", "id": format!("d{id}"), "service": "checkout", "environment": "production",
+            "status": "success", "finished_at": at})
+    };
+    let daily = (0..7).map(|day| deployment(day, format!("2026-05-{:02}T09:00:00Z", 4 + day)));
+    let at_once = (0..14).map(|hour| deployment(7 + hour, format!("2026-05-12T{:02}:00:00Z", 5 + hour)));
+    let (server, _folder) = serve(&daily.chain(at_once).collect::<Vec<Value>>());
+    let week = "/api/v1/metrics/deployment-frequency?from=2026-05-11&to=2026-05-18&bucket=all&compare=previous";
+    let of = |pack: &str| server.json(&format!("{week}&pack={pack}"))["data"][0].clone();
+    let (counted, days) = (of("dora-2025"), of("devlake"));
+    assert_eq!(
+        (&counted["value"], &counted["previous_value"], &counted["shift"]),
+        (&json!(14), &json!(7), &json!(1.0))
+    );
+    assert_eq!((&days["value"], &days["previous_value"], &days["shift"]), (&json!(1.0), &json!(7.0), &json!(-6.0)));
+    assert_ne!(days["verdict"], "better", "{days}");
+}
