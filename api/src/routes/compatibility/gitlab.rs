@@ -144,7 +144,8 @@ fn ours(parameter: &str, value: &str, known: &[(&str, &'static str)]) -> Result<
     let found = known.iter().find(|(theirs, _)| *theirs == value).map(|(_, ours)| *ours);
     found.ok_or_else(|| {
         let words: Vec<&str> = known.iter().map(|(theirs, _)| *theirs).collect();
-        wrong(parameter, value, "it is not known", &format!("one of {}", words.join(", ")))
+        let problem = if value.is_empty() { "it is missing" } else { "it is not known" };
+        wrong(parameter, value, problem, &format!("one of {}", words.join(", ")))
     })
 }
 
