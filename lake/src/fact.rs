@@ -195,6 +195,8 @@ pub struct Deployment {
     pub fixes_incident: Option<String>,
     /// The rule by which a translator set a flag that the tool did not (`patch_release`), so that it can be disputed.
     pub flagged_by: Option<String>,
+    /// When its source deleted it. Such a version says nothing else, and what is deleted counts nowhere.
+    pub deleted_at: Option<Instant>,
     /// Where to look at it.
     pub url: Option<String>,
     /// The source's clock for this version.
@@ -228,6 +230,8 @@ pub struct Incident {
     pub caused_by: Option<String>,
     /// Change that caused it: a SHA or id.
     pub caused_by_change: Option<String>,
+    /// When its source deleted it. Such a version says nothing else, and what is deleted counts nowhere.
+    pub deleted_at: Option<Instant>,
     /// Where to look at it.
     pub url: Option<String>,
     /// The source's clock for this version.
@@ -340,8 +344,10 @@ impl Fact {
                 let opened = p.opened_at.max(p.first_review_at).max(p.approved_at);
                 (p.updated_at, opened.max(p.merged_at).max(p.closed_at))
             }
-            Self::Deployment(d) => (d.updated_at, d.started_at.max(d.finished_at)),
-            Self::Incident(i) => (i.updated_at, i.opened_at.max(i.acknowledged_at).max(i.resolved_at)),
+            Self::Deployment(d) => (d.updated_at, d.started_at.max(d.finished_at).max(d.deleted_at)),
+            Self::Incident(i) => {
+                (i.updated_at, i.opened_at.max(i.acknowledged_at).max(i.resolved_at).max(i.deleted_at))
+            }
             Self::Override(o) => (o.updated_at, o.decided_at),
         };
         updated_at.or(latest).unwrap_or(Instant::UNIX_EPOCH)

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Version of the tables of facts and deliveries. A change that an older program would misread raises it.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// Application ids of Delta transactions: what has been settled, imported, published.
 pub(crate) const SETTLE: &str = "dorado-settle";

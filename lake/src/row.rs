@@ -368,7 +368,7 @@ rows! {
         url: Option<String>,
         updated_at: Option<Instant>,
     }
-    Deployment in "deployments" began (started_at, finished_at, updated_at) {
+    Deployment in "deployments" began (started_at, finished_at, deleted_at, updated_at) {
         source: String,
         id: String,
         service: Option<String>,
@@ -393,10 +393,11 @@ rows! {
         repairs: Option<String>,
         fixes_incident: Option<String>,
         flagged_by: Option<String>,
+        deleted_at: Option<Instant>,
         url: Option<String>,
         updated_at: Option<Instant>,
     }
-    Incident in "incidents" began (opened_at, acknowledged_at, resolved_at, updated_at) {
+    Incident in "incidents" began (opened_at, acknowledged_at, resolved_at, deleted_at, updated_at) {
         source: String,
         id: String,
         services: Vec<String>,
@@ -409,6 +410,7 @@ rows! {
         resolved_at: Option<Instant>,
         caused_by: Option<String>,
         caused_by_change: Option<String>,
+        deleted_at: Option<Instant>,
         url: Option<String>,
         updated_at: Option<Instant>,
     }

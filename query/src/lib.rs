@@ -7,6 +7,7 @@ mod audience;
 mod benchmark;
 mod bucket;
 mod catalog;
+mod deleted;
 mod engine;
 mod export;
 mod gold;

@@ -224,7 +224,13 @@ impl Maker {
             running["finished_at"] = Value::Null;
             self.events.push(running);
         }
-        if status == "success" && environment != "staging" {
+        let is_deleted = self.random.clone().chance(6);
+        if is_deleted {
+            // Nothing names it then: what that would mean is left open.
+            let at = finished_at + TimeDelta::hours(n as i64);
+            self.events.push(json!({"type": "deployment", "id": id, "deleted_at": at + TimeDelta::minutes(1)}));
+        }
+        if status == "success" && environment != "staging" && !is_deleted {
             let revision = event["revision"].as_str().map(str::to_owned);
             self.deployed.push(Deployed { id, environment, finished_at, revision });
         }
@@ -313,6 +319,10 @@ impl Maker {
             let resolved_at = opened_at + TimeDelta::minutes(self.random.below(4000) as i64);
             event["resolved_at"] = json!(resolved_at);
             event["updated_at"] = json!(resolved_at + TimeDelta::minutes(1));
+        }
+        if self.random.clone().chance(6) {
+            let at = opened_at + TimeDelta::days(30);
+            self.events.push(json!({"type": "incident", "id": event["id"], "deleted_at": at}));
         }
         self.tell_twice(&event);
     }

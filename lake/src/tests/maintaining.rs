@@ -97,7 +97,7 @@ async fn a_table_of_a_newer_version_is_refused_by_name() {
     lake.inner.facts["incidents"].make_current(crate::Incident::schema(), SCHEMA_VERSION + 1).await.unwrap();
     lake.close();
     let refused = Lake::open(&path(&directory)).await.unwrap_err();
-    assert_eq!(refused.to_string(), "table `incidents` has schema version 2, this dorado knows 1: use a newer dorado");
+    assert_eq!(refused.to_string(), "table `incidents` has schema version 3, this dorado knows 2: use a newer dorado");
     assert!(matches!(Lake::open_read_only(&path(&directory)).await, Err(Error::NewerSchema { .. })));
 }
 

@@ -82,7 +82,7 @@ proptest! {
                 started_at: at[0], finished_at: at[1], revision: revision.clone(), version, branch, title: revision,
                 labels: lists.0, changes: lists.1, pull_requests: lists.2, paths: lists.3, is_rollback: flags[0],
                 is_hotfix: flags[1], is_unplanned: flags[2], repairs: None, fixes_incident: None, flagged_by: None,
-                url: None, updated_at: at[2],
+                deleted_at: at[3], url: None, updated_at: at[2],
             };
             Stamped { fact, stamp }
         });
@@ -106,7 +106,7 @@ proptest! {
             let fact = Incident {
                 source: id.clone(), id, services: lists.0, repository, environment, title, severity,
                 opened_at: at[0], acknowledged_at: at[1], resolved_at: at[2], caused_by: caused_by.clone(),
-                caused_by_change: caused_by, url, updated_at: at[3],
+                caused_by_change: caused_by, deleted_at: at[4], url, updated_at: at[3],
             };
             incidents.push(Stamped { fact, stamp });
         }

@@ -11,6 +11,7 @@ use dorado_lake::{Deployment, Instant, Lake, Tier};
 
 use crate::audience::Audience;
 use crate::catalog::Catalog;
+use crate::deleted::{Deleted, without_deletions};
 use crate::engine::Error;
 use crate::question::{BadParameter, Filter};
 use crate::tables::{Tables, among};
@@ -38,6 +39,8 @@ pub(crate) struct Directory {
     pub(crate) complete_through: Option<Instant>,
     /// Repositories that each service is built from, by its deployments and by configuration, whoever may know it.
     pub(crate) homes: Arc<HashMap<String, BTreeSet<String>>>,
+    /// What sources deleted.
+    pub(crate) deleted: Deleted,
     /// Deployments by service and environment.
     deployed: BTreeMap<String, BTreeMap<String, i64>>,
     /// The teams that may be asked for, where not all may.
@@ -52,6 +55,7 @@ impl Directory {
         directory.complete_through =
             delivered.or_else(|| directory.services.values().filter_map(|c| c.last_deployment_at).max());
         directory.read_environments(tables, catalog).await?;
+        directory.deleted = Deleted::read(tables).await?;
         for entry in &catalog.services {
             let card = directory.services.entry(entry.name.clone()).or_default();
             card.repositories.extend(entry.repositories.iter().cloned());
@@ -86,6 +90,7 @@ impl Directory {
             homes: Arc::clone(&whole.homes),
             deployed: BTreeMap::new(),
             complete_through: whole.complete_through,
+            deleted: whole.deleted.clone(),
             services,
             environments,
             only: Some(tree),
@@ -147,7 +152,7 @@ impl Directory {
         let groups = ["environment", "tier", "service", "repository"].map(col).to_vec();
         let counted = vec![sum(lit(1_i64)).alias("n")];
         let mut homes: HashMap<String, BTreeSet<String>> = HashMap::new();
-        for batch in deployments.aggregate(groups, counted)?.collect().await? {
+        for batch in without_deletions(deployments)?.aggregate(groups, counted)?.collect().await? {
             let columns = Columns(&batch);
             for i in 0..batch.num_rows() {
                 let Some(name) = columns.text("environment", i) else { continue };

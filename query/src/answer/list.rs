@@ -100,7 +100,8 @@ async fn deployments(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<
     let then = within("finished_at", period).or(within("started_at", period));
     let versions = over.tables.facts_like::<Deployment>(then).await?;
     let at = |d: &Deployment| d.finished_at.or(d.started_at).unwrap_or(Instant::UNIX_EPOCH);
-    let mut found: Vec<(Place, Deployment)> = history::deployments(versions)
+    let deployments = over.directory.deleted.without_deployments(history::deployments(versions));
+    let mut found: Vec<(Place, Deployment)> = deployments
         .into_iter()
         .filter(|d| (question.from..question.to).contains(&at(d)))
         .filter_map(|d| {
@@ -203,7 +204,8 @@ async fn incidents(over: &Over<'_>, catalog: &Catalog, page: &Page) -> Result<Ro
     }
     let mut found: Vec<(Place, (Incident, Option<Row>))> = Vec::new();
     let then = within("opened_at", period).or(col("opened_at").is_null());
-    for incident in history::incidents(over.tables.facts_like::<Incident>(then).await?) {
+    let incidents = history::incidents(over.tables.facts_like::<Incident>(then).await?);
+    for incident in over.directory.deleted.without_incidents(incidents) {
         let Some(opened_at) = incident.opened_at.filter(|at| (question.from..question.to).contains(at)) else {
             continue;
         };

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::directory::Columns;
 use super::explain::time;
 use crate::catalog::Catalog;
+use crate::deleted::without_deletions;
 use crate::engine::{Engine, Error, Row};
 
 /// Names of one kind at most, those with the most deployments first.
@@ -27,7 +28,7 @@ impl Engine {
         let counted = vec![sum(lit(1_i64)).alias("n"), told.alias("last")];
         let groups = ["service", "repository", "environment", "tier"].map(col).to_vec();
         let mut found = Found::default();
-        for batch in deployments.aggregate(groups, counted)?.collect().await? {
+        for batch in without_deletions(deployments)?.aggregate(groups, counted)?.collect().await? {
             let columns = Columns(&batch);
             for i in 0..batch.num_rows() {
                 let (service, repository) = (columns.text("service", i), columns.text("repository", i));

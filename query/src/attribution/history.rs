@@ -6,38 +6,41 @@ use std::hash::Hash;
 
 use dorado_lake::{Change, Deployment, Incident, Override, PullRequest, Stamp, Stamped};
 
-/// The latest version of each deployment. A tool that tells only what has changed says when it began once, and not
+/// The latest version of each deployment, of those that were not deleted. A tool that tells only what has changed says when it began once, and not
 /// again when it ends.
 pub(crate) fn deployments(versions: Vec<Stamped<Deployment>>) -> Vec<Deployment> {
     by_key(versions, |d| (d.source.clone(), d.id.clone()))
         .into_iter()
-        .map(|mut versions| {
+        .filter_map(|mut versions| {
             let started_at = versions.iter().filter_map(|v| v.fact.started_at).min();
             let mut last = take_last(&mut versions);
             last.started_at = last.started_at.or(started_at);
-            last
+            last.deleted_at.is_none().then_some(last)
         })
         .collect()
 }
 
-/// The latest version of each incident; that somebody took it on stays known. A version that does not say when the
+/// The latest version of each incident, of those that were not deleted; that somebody took it on stays known. A version that does not say when the
 /// incident was opened, as a bare resolution, goes on from those before it: what it leaves out stays. Where none says it,
 /// the incident was opened when it was first told of as open.
 pub(crate) fn incidents(versions: Vec<Stamped<Incident>>) -> Vec<Incident> {
     by_key(versions, |i| (i.source.clone(), i.id.clone()))
         .into_iter()
-        .map(|mut versions| {
+        .filter_map(|mut versions| {
             let is_open = |v: &&Stamped<Incident>| v.fact.opened_at.is_none() && v.fact.resolved_at.is_none();
             let first_told = versions.iter().find(is_open).map(|v| v.stamp.clock);
             let acknowledged_at = versions.iter().rev().find_map(|v| v.fact.acknowledged_at);
             let mut last = take_last(&mut versions);
+            if last.deleted_at.is_some() {
+                return None;
+            }
             while last.opened_at.is_none() {
-                let Some(older) = versions.pop() else { break };
+                let Some(older) = versions.pop().filter(|older| older.fact.deleted_at.is_none()) else { break };
                 go_on(&mut last, older.fact);
             }
             last.opened_at = last.opened_at.or(first_told);
             last.acknowledged_at = acknowledged_at;
-            last
+            Some(last)
         })
         .collect()
 }
@@ -56,6 +59,7 @@ fn go_on(into: &mut Incident, from: Incident) {
         resolved_at,
         caused_by,
         caused_by_change,
+        deleted_at: _,
         url,
         updated_at: _,
     } = from;
@@ -162,7 +166,8 @@ fn place(repository: Option<&String>, service: Option<&String>) -> String {
     repository.or(service).cloned().unwrap_or_default()
 }
 
-fn latest<T: PartialEq, K: Eq + Hash>(versions: Vec<Stamped<T>>, key: impl Fn(&T) -> K) -> Vec<T> {
+/// The latest version of each key.
+pub(crate) fn latest<T: PartialEq, K: Eq + Hash>(versions: Vec<Stamped<T>>, key: impl Fn(&T) -> K) -> Vec<T> {
     by_key(versions, key).into_iter().map(|mut versions| take_last(&mut versions)).collect()
 }
 
@@ -235,6 +240,24 @@ mod tests {
         assert_eq!(incidents(vec![again, resolved.clone(), opened])[0].resolved_at, None);
         assert_eq!(incidents(vec![resolved])[0].opened_at, None, "nobody knows when");
         assert_eq!(incidents(vec![version("reported", 15, 1)])[0].opened_at, at(15));
+    }
+
+    #[test]
+    fn what_is_deleted_is_gone_until_a_later_version_whatever_comes_first() {
+        let gone = |clock: i64, arrival| Stamped {
+            fact: Incident {
+                title: None,
+                deleted_at: DateTime::from_timestamp(clock, 0),
+                ..version("", clock, arrival).fact
+            },
+            ..version("", clock, arrival)
+        };
+        assert_eq!(incidents(vec![gone(20, 1), version("a", 10, 2)]), []);
+        assert_eq!(incidents(vec![version("a", 10, 1), gone(20, 2), version("a", 10, 3)]), []);
+        assert_eq!(
+            incidents(vec![version("b", 30, 1), gone(20, 2), version("a", 10, 3)])[0].title.as_deref(),
+            Some("b")
+        );
     }
 
     #[test]

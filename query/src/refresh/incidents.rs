@@ -11,6 +11,7 @@ use super::touched::{NAMES_AT_MOST, hit_by};
 use crate::answer::directory::Columns;
 use crate::attribution::{Elsewhere, Fix, Hit};
 use crate::catalog::Catalog;
+use crate::deleted::Deleted;
 use crate::engine::Error;
 use crate::gold::CauseRule;
 use crate::tables::{Tables, among};
@@ -39,7 +40,7 @@ impl<'a> IncidentsByService<'a> {
             })
             .collect();
         let names: BTreeSet<String> = relevant.iter().flat_map(Told::names).map(String::from).collect();
-        let owners = owners(tables, catalog, &names).await?;
+        let owners = owners(tables, catalog, &names, &surroundings.deleted).await?;
         let lost: BTreeSet<String> = relevant
             .iter()
             .filter(|told| told.hit.is_empty())
@@ -214,6 +215,7 @@ async fn owners(
     tables: &Tables,
     catalog: &Catalog,
     names: &BTreeSet<String>,
+    deleted: &Deleted,
 ) -> Result<HashMap<String, Owners>, Error> {
     let mut owners: HashMap<String, Owners> = HashMap::new();
     let Some(deployments) = tables.table("deployments")?.filter(|_| !names.is_empty()) else { return Ok(owners) };
@@ -244,6 +246,9 @@ async fn owners(
                 id: told.text("id", i).unwrap_or_default(),
                 finished_at,
             };
+            if deleted.has_deployment(&reached.source, &reached.id) {
+                continue;
+            }
             let [id, revision, version] = hits;
             let mut add = |name: Option<String>, slot: fn(&mut Owners) -> &mut BTreeMap<String, Vec<Reached>>| {
                 if let Some(name) = name {

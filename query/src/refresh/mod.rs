@@ -17,6 +17,7 @@ use tracing::info;
 
 use crate::attribution::{Candidates, Fix, ServiceFacts, ServiceGold, attribute, history};
 use crate::catalog::Catalog;
+use crate::deleted::Deleted;
 use crate::engine::Error;
 use crate::gold::{Cause, GoldRow, MadeBy, Outcome, Shipment, to_batch};
 use crate::tables::{Tables, among};
@@ -100,7 +101,8 @@ async fn make(
 ) -> Result<Vec<Made>, Error> {
     let mut facts = Vec::with_capacity(portions.len());
     for services in portions {
-        facts.push(PortionFacts::read(tables, catalog, surroundings.repositories(catalog), services).await?);
+        let (homes, deleted) = (surroundings.repositories(catalog), &surroundings.deleted);
+        facts.push(PortionFacts::read(tables, catalog, homes, deleted, services).await?);
     }
     let mut incidents = Vec::with_capacity(portions.len());
     for (services, facts) in portions.iter().zip(&facts) {
@@ -150,6 +152,8 @@ async fn services_in_gold(tables: &Tables) -> Result<BTreeSet<String>, Error> {
 pub(crate) struct Surroundings {
     pub(crate) incidents: Vec<Incident>,
     pub(crate) overrides: Vec<Override>,
+    /// What sources deleted.
+    pub(crate) deleted: Deleted,
     /// Production deployments that ended an incident and name what they repair.
     pub(crate) fixes: Vec<Fix>,
     /// Names by which deployments call a service and a repository, each pair once.
@@ -170,8 +174,9 @@ impl Surroundings {
                 homes.extend((0..batch.num_rows()).map(|i| (text_at(services, i), text_at(repositories, i))));
             }
         }
-        let fixes = fixes(tables, catalog).await?;
-        Ok(Self { incidents, overrides, fixes, homes })
+        let deleted = Deleted::read(tables).await?;
+        let fixes = fixes(tables, catalog, &deleted).await?;
+        Ok(Self { incidents, overrides, deleted, fixes, homes })
     }
 
     /// The service that each pair of names means.
@@ -201,7 +206,7 @@ impl Surroundings {
 }
 
 /// Deployments that say which incident they end and what they repair.
-async fn fixes(tables: &Tables, catalog: &Catalog) -> Result<Vec<Fix>, Error> {
+async fn fixes(tables: &Tables, catalog: &Catalog, deleted: &Deleted) -> Result<Vec<Fix>, Error> {
     let versions = tables.facts::<Deployment>(Some(col("fixes_incident").is_not_null())).await?;
     let ids: BTreeSet<String> = versions.iter().map(|v| v.fact.id.clone()).collect();
     // A later version may say otherwise.
@@ -210,8 +215,9 @@ async fn fixes(tables: &Tables, catalog: &Catalog) -> Result<Vec<Fix>, Error> {
     } else {
         versions
     };
-    let deployments = history::deployments(versions).into_iter();
+    let deployments = deleted.without_deployments(history::deployments(versions));
     let mut fixes: Vec<Fix> = deployments
+        .into_iter()
         .filter(|d| d.status == Status::Success && catalog.tier(&d.environment, d.tier) == Tier::Production)
         .filter_map(|d| {
             let service = catalog.service_of(&d)?;
@@ -280,6 +286,7 @@ impl PortionFacts {
         tables: &Tables,
         catalog: &Catalog,
         repositories: HashMap<String, BTreeSet<String>>,
+        deleted: &Deleted,
         services: &BTreeSet<String>,
     ) -> Result<Self, Error> {
         let names = names_of(catalog, services);
@@ -295,7 +302,7 @@ impl PortionFacts {
         let changes = tables.facts::<Change>(Some(about(lit(true)))).await?;
         let pull_requests = tables.facts::<PullRequest>(Some(about(lit(true)))).await?;
         Ok(Self {
-            deployments: history::deployments(deployments),
+            deployments: deleted.without_deployments(history::deployments(deployments)),
             changes: history::changes(changes),
             pull_requests: history::pull_requests(pull_requests),
             repositories,

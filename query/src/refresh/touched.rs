@@ -50,9 +50,15 @@ pub(super) async fn services(
     }
     // A service that a deployment had before its latest version loses it.
     let mut arrived = BTreeSet::new();
-    for Deployment { id, revision, version, fixes_incident, repairs, .. } in
-        tables.facts::<Deployment>(Some(newer())).await?.into_iter().map(|d| d.fact)
-    {
+    let mut deployments = tables.facts::<Deployment>(Some(newer())).await?;
+    let deleted: BTreeSet<String> =
+        deployments.iter().map(|d| &d.fact).filter(|d| d.deleted_at.is_some()).map(|d| d.id.clone()).collect();
+    if !deleted.is_empty() {
+        // What deletes one does not say what it was.
+        let filter = (deleted.len() <= NAMES_AT_MOST).then(|| among("id", &deleted));
+        deployments.extend(tables.facts::<Deployment>(filter).await?);
+    }
+    for Deployment { id, revision, version, fixes_incident, repairs, .. } in deployments.into_iter().map(|d| d.fact) {
         arrived.extend([Some(id), revision, version].into_iter().flatten());
         if let Some(incident) = fixes_incident {
             incident_ids.insert(incident);

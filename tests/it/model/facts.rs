@@ -77,6 +77,7 @@ pub(crate) struct Deployment {
     pub(crate) rolls_back: Option<String>,
     pub(crate) repairs: Option<String>,
     pub(crate) fixes_incident: Option<String>,
+    deleted_at: Option<Instant>,
     updated_at: Option<Instant>,
 }
 
@@ -91,6 +92,7 @@ pub(crate) struct Incident {
     pub(crate) resolved_at: Option<Instant>,
     pub(crate) caused_by: Option<String>,
     pub(crate) caused_by_change: Option<String>,
+    deleted_at: Option<Instant>,
     updated_at: Option<Instant>,
 }
 
@@ -123,8 +125,11 @@ impl Facts {
         Self {
             changes: latest(&events, "change"),
             pull_requests: latest(&events, "pull_request"),
-            deployments: with_starts(latest(&events, "deployment"), &events),
-            incidents: latest(&events, "incident"),
+            deployments: with_starts(
+                standing(latest(&events, "deployment"), |d: &Deployment| d.deleted_at.is_some()),
+                &events,
+            ),
+            incidents: standing(latest(&events, "incident"), |i: &Incident| i.deleted_at.is_some()),
             overrides: latest(&events, "override"),
         }
     }
@@ -195,6 +200,12 @@ fn latest<T: Record>(events: &[Value], kind: &str) -> Vec<T> {
     kept
 }
 
+/// What is deleted was never there.
+fn standing<T>(mut records: Vec<T>, is_deleted: impl Fn(&T) -> bool) -> Vec<T> {
+    records.retain(|record| !is_deleted(record));
+    records
+}
+
 /// A deployment that does not say when it began did so when the earliest of its versions says.
 fn with_starts(mut deployments: Vec<Deployment>, events: &[Value]) -> Vec<Deployment> {
     for deployment in deployments.iter_mut().filter(|deployment| deployment.started_at.is_none()) {
@@ -237,7 +248,7 @@ impl Record for Deployment {
         (String::new(), self.id.clone())
     }
     fn clock(&self) -> Instant {
-        clock(self.updated_at, &[self.started_at, self.finished_at])
+        clock(self.updated_at, &[self.started_at, self.finished_at, self.deleted_at])
     }
 }
 
@@ -246,7 +257,7 @@ impl Record for Incident {
         (String::new(), self.id.clone())
     }
     fn clock(&self) -> Instant {
-        clock(self.updated_at, &[self.opened_at, self.acknowledged_at, self.resolved_at])
+        clock(self.updated_at, &[self.opened_at, self.acknowledged_at, self.resolved_at, self.deleted_at])
     }
 }
 

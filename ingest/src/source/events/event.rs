@@ -67,6 +67,8 @@ pub(crate) struct Deployment {
     pub(super) repairs: Option<Id>,
     /// Id of the incident that it ends. Absent where it ends none.
     pub(super) fixes_incident: Option<Id>,
+    /// When it was deleted: RFC 3339 with an offset. It then counts nowhere, and needs nothing else but `id` and `source`. Absent where it is there.
+    pub(super) deleted_at: Option<When>,
     /// Where to look at it. Absent where there is no page.
     pub(super) url: Option<String>,
     /// The sender's clock for this version of the record: RFC 3339 with an offset; the latest wins whatever order they arrive in. Without it the latest instant that the record names is taken.
@@ -213,8 +215,8 @@ pub(crate) struct Incident {
     pub(super) title: Option<String>,
     /// Severity in the sender's words, as `"sev1"`. Absent where there is none.
     pub(super) severity: Option<Name>,
-    /// Opened: RFC 3339 with an offset.
-    pub(super) opened_at: When,
+    /// Opened: RFC 3339 with an offset. Required, unless it is deleted.
+    pub(super) opened_at: Option<When>,
     /// Acknowledged: RFC 3339 with an offset. Absent where it was not.
     pub(super) acknowledged_at: Option<When>,
     /// Resolved: RFC 3339 with an offset. Absent while open.
@@ -223,6 +225,8 @@ pub(crate) struct Incident {
     pub(super) caused_by: Option<Id>,
     /// The change that caused it: its SHA or id. The deployment that shipped it is the cause then. Absent where unknown.
     pub(super) caused_by_change: Option<Id>,
+    /// When it was deleted: RFC 3339 with an offset. It then counts nowhere, and needs nothing else but `id` and `source`. Absent where it is there.
+    pub(super) deleted_at: Option<When>,
     /// Where to look at it. Absent where there is no page.
     pub(super) url: Option<String>,
     /// The sender's clock for this version of the record: RFC 3339 with an offset; the latest wins. Without it the latest instant that the record names is taken.

@@ -28,6 +28,16 @@ pub(crate) trait Event: DeserializeOwned + JsonSchema {
 
 impl Event for Deployment {
     fn state(self, source: &str, facts: &mut Vec<Fact>) -> Result<(), Wrong> {
+        if self.deleted_at.is_some() {
+            facts.push(Fact::Deployment(dorado_lake::Deployment {
+                source: namespaced(source, self.source),
+                id: self.id.0,
+                deleted_at: at(self.deleted_at),
+                updated_at: at(self.updated_at),
+                ..dorado_lake::Deployment::default()
+            }));
+            return Ok(());
+        }
         if self.service.is_none() && self.repository.is_none() {
             return Err(Wrong::new("service", "is missing; write `service` or `repository`"));
         }
@@ -78,6 +88,7 @@ impl Event for Deployment {
             repairs: id(self.rolls_back.or(self.repairs)).map(sha),
             fixes_incident: id(self.fixes_incident),
             flagged_by: None,
+            deleted_at: None,
             url: self.url,
             updated_at: at(self.updated_at),
         }));
@@ -210,7 +221,20 @@ impl Event for PullRequest {
 
 impl Event for Incident {
     fn state(self, source: &str, facts: &mut Vec<Fact>) -> Result<(), Wrong> {
-        in_order(("opened_at", Some(self.opened_at)), ("resolved_at", self.resolved_at))?;
+        if self.deleted_at.is_some() {
+            facts.push(Fact::Incident(dorado_lake::Incident {
+                source: namespaced(source, self.source),
+                id: self.id.0,
+                deleted_at: at(self.deleted_at),
+                updated_at: at(self.updated_at),
+                ..dorado_lake::Incident::default()
+            }));
+            return Ok(());
+        }
+        if self.opened_at.is_none() {
+            return Err(Wrong::new("opened_at", "is missing"));
+        }
+        in_order(("opened_at", self.opened_at), ("resolved_at", self.resolved_at))?;
         let mut services = texts(self.services).unwrap_or_default();
         if let Some(service) = text(self.service)
             && !services.contains(&service)
@@ -225,11 +249,12 @@ impl Event for Incident {
             environment: text(self.environment),
             title: first_line(self.title),
             severity: text(self.severity),
-            opened_at: Some(self.opened_at.0),
+            opened_at: at(self.opened_at),
             acknowledged_at: at(self.acknowledged_at),
             resolved_at: at(self.resolved_at),
             caused_by: id(self.caused_by).map(sha),
             caused_by_change: id(self.caused_by_change).map(sha),
+            deleted_at: None,
             url: self.url,
             updated_at: at(self.updated_at),
         }));

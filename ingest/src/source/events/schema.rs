@@ -45,6 +45,11 @@ fn of_type(kind: EventType, generator: &mut SchemaGenerator) -> Value {
     if kind == EventType::Override {
         schema["anyOf"] = json!(VERDICTS.map(|(verdicts, about)| needing(verdicts, about)));
     }
+    if kind == EventType::Incident {
+        // What is there was opened, and what is deleted needs not say when.
+        let choices = ["opened_at", "deleted_at"];
+        schema["anyOf"] = json!(choices.map(|at| json!({"properties": {at: {"type": "string"}}, "required": [at]})));
+    }
     let Some(properties) = schema["properties"].as_object_mut() else {
         return schema;
     };

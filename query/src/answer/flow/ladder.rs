@@ -43,7 +43,7 @@ impl Engine {
                 return Err(unbounded(question, "these are too many services").into());
             }
             let homes = directory.homes.as_ref().clone();
-            let facts = PortionFacts::read(tables, self.catalog(), homes, &services).await?;
+            let facts = PortionFacts::read(tables, self.catalog(), homes, &directory.deleted, &services).await?;
             let mut climbed: Vec<Vec<Rung>> = Vec::new();
             facts.each(self.catalog(), &services, |service, deployments, candidates| {
                 climbed.push(climb(service, &deployments, candidates, self.catalog()));

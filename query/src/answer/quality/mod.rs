@@ -179,12 +179,14 @@ async fn count_homeless(over: &Over<'_>, catalog: &Catalog, counted: &mut Counte
     let period = over.question.from..over.question.to;
     let nameless = col("service").is_null().and(col("repository").is_null());
     let deployments = history::deployments(over.tables.facts::<Deployment>(Some(nameless)).await?);
+    let deployments = over.directory.deleted.without_deployments(deployments);
     let lost = deployments.iter().filter(|d| catalog.tier(&d.environment, d.tier) == Tier::Production);
     counted.n_homeless_deployments =
         Some(lost.filter_map(|d| d.finished_at).filter(|at| period.contains(at)).count() as i64);
 
     let then = within("opened_at", (period.start, period.end)).or(col("opened_at").is_null());
     let incidents = history::incidents(over.tables.facts_like::<Incident>(then).await?);
+    let incidents = over.directory.deleted.without_incidents(incidents);
     let in_production =
         |i: &&Incident| i.environment.as_deref().is_none_or(|name| catalog.tier(name, None) == Tier::Production);
     let told = incidents.iter().filter(in_production).filter(|i| i.opened_at.is_some_and(|at| period.contains(&at)));
