@@ -51,6 +51,12 @@ def main(binary):
         second = next(row for row in rows if row["deployment"] == ids[1])
         check("patched", (second["failed"], second["failure_rule"]), (True, "override"))
         check("found again", client("list"), [ids[1], ids[0], "shopist", ids[2]])
+        client("delete")
+        gone = [row["deployment"] for row in dorado.settled_rows("/api/v1/deployments")]
+        check("deleted", (gone, dorado.settled_rows("/api/v1/incidents")), ([ids[0]], []))
+        client("post")
+        gone = [row["deployment"] for row in dorado.settled_rows("/api/v1/deployments")]
+        check("deleted and sent again", (gone, dorado.settled_rows("/api/v1/incidents")), ([ids[0]], []))
 
 
 main(os.path.abspath(sys.argv[1]))

@@ -1,6 +1,6 @@
 """What somebody who measures with Datadog has: the real client, and another address.
 
-usage: datadog_client.py ADDRESS KEY post|patch|list
+usage: datadog_client.py ADDRESS KEY post|patch|list|delete
 """
 
 import sys
@@ -97,4 +97,16 @@ def patch(api):
     raise SystemExit("a wrong key was let in")
 
 
-{"post": post, "patch": patch, "list": found}[sys.argv[3]](connected(sys.argv[1], sys.argv[2]))
+def delete(api):
+    """Deletes the deployment without an id of its own, and the failure."""
+    listed = api.list_dora_deployments(DORAListDeploymentsRequest(data=DORAListDeploymentsRequestData(
+        attributes=DORAListDeploymentsRequestAttributes(query="version:v1.12.08"),
+    )))
+    api.delete_dora_deployment(listed.data[0].id)
+    failures = api.list_dora_failures(DORAListFailuresRequest(data=DORAListFailuresRequestData(
+        attributes=DORAListFailuresRequestAttributes(limit=10),
+    ))).data
+    api.delete_dora_failure(failures[0].id)
+
+
+{"post": post, "delete": delete, "patch": patch, "list": found}[sys.argv[3]](connected(sys.argv[1], sys.argv[2]))

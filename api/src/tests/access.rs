@@ -108,6 +108,8 @@ const OWN_DOOR: &[(&str, &str)] = &[
     ("post", "/api/v2/dora/deployment"),
     ("post", "/api/v2/dora/failure"),
     ("post", "/api/v2/dora/incident"),
+    ("delete", "/api/v2/dora/deployment/{id}"),
+    ("delete", "/api/v2/dora/failure/{id}"),
     ("post", "/api/v2/dora/deployments"),
     ("patch", "/api/v2/dora/deployments"),
     ("patch", "/api/v2/dora/deployments/{id}"),

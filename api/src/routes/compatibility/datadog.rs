@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use dorado_ingest::Source;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -161,6 +162,44 @@ pub(crate) async fn patch_by_version(
     posted(&api, body, &format!("deployments/{id}"), "dora_deployment").await
 }
 
+/// Deletes a deployment that was posted as to Datadog
+///
+/// From now on it counts nowhere, whether or not it has arrived yet.
+#[utoipa::path(delete, operation_id = "datadog_delete_deployment", path = "/api/v2/dora/deployment/{id}", tag = "Compatibility",
+    params(("id" = String, Path, description = "Its id", example = "deployment-20260302-1")),
+    responses(
+        (status = 202, description = "That is kept"),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn delete_deployment(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    visit: Visit,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    delete(&api, &visit, body, &format!("deployment/{id}")).await
+}
+
+/// Deletes a failure that was posted as to Datadog
+///
+/// From now on it counts nowhere, whether or not it has arrived yet.
+#[utoipa::path(delete, operation_id = "datadog_delete_failure", path = "/api/v2/dora/failure/{id}", tag = "Compatibility",
+    params(("id" = String, Path, description = "Its id", example = "incident-20260302-1")),
+    responses(
+        (status = 202, description = "That is kept"),
+        (status = 401, description = "Not connected, or without its key", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn delete_failure(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    visit: Visit,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    delete(&api, &visit, body, &format!("failure/{id}")).await
+}
+
 /// Lists deployments that were posted as to Datadog
 #[utoipa::path(post, operation_id = "datadog_deployments", path = "/api/v2/dora/deployments", tag = "Compatibility",
     request_body(description = "What Datadog's documentation says", content_type = "application/json"),
@@ -231,6 +270,13 @@ async fn posted(api: &Api, body: Body, posted_to: &str, kind: &'static str) -> R
         return Err(Problem::new(Kind::InvalidBody, taken.ignored.unwrap_or_default()).parameter("body"));
     };
     Ok(Json(Posted { data: PostedEvent { id: fact.id, r#type: kind } }))
+}
+
+async fn delete(api: &Api, visit: &Visit, body: Body, what: &str) -> Result<StatusCode, Problem> {
+    seeker(api, visit, &body).await?;
+    // What stands in the body of such a call says nothing.
+    hand_on(api, Body { bytes: bytes::Bytes::new(), ..body }, what, is_datadog).await?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 /// Who may post with `DD-API-KEY`, and may read as this machine may, or with a token in `DD-APPLICATION-KEY`.

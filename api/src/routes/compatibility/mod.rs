@@ -36,6 +36,8 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(datadog::deployment))
         .routes(routes!(datadog::failure))
         .routes(routes!(datadog::incident))
+        .routes(routes!(datadog::delete_deployment))
+        .routes(routes!(datadog::delete_failure))
         .routes(routes!(datadog::deployments, datadog::patch_by_version))
         .routes(routes!(datadog::failures))
         .routes(routes!(datadog::one_deployment, datadog::patch))

@@ -56,12 +56,13 @@ impl Source for Datadog {
         &self.name
     }
 
-    /// A verdict may be given, changed and given again in the same words: each time it is another delivery.
+    /// A verdict may be given, changed and given again in the same words, and what was deleted be deleted again: each time it
+    /// is another delivery.
     fn delivery_id(&self, delivery: &Delivery) -> Option<String> {
         let path = delivery.header(POSTED_TO)?;
         let digest = hex::encode(Sha256::digest([path.as_bytes(), b"\n", &delivery.body].concat()));
-        let is_verdict = path.starts_with("deployments");
-        Some(if is_verdict { format!("{digest}/{}", delivery.received_at.timestamp_micros()) } else { digest })
+        let says_when = path.contains('/');
+        Some(if says_when { format!("{digest}/{}", delivery.received_at.timestamp_micros()) } else { digest })
     }
 
     fn authenticate(&self, delivery: &Delivery) -> Result<(), Error> {

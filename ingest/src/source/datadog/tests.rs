@@ -71,6 +71,19 @@ fn a_verdict_repeated_later_is_a_delivery_of_its_own_and_a_deployment_is_not() {
 }
 
 #[test]
+fn what_is_deleted_is_gone_from_when_that_arrives() {
+    let source = datadog();
+    for (path, kind) in [("deployment/d/1", "deployment"), ("failure/d/1", "incident")] {
+        let mut delivery = delivery(NAME, "");
+        delivery.headers.push((POSTED_TO.to_owned(), path.to_owned()));
+        let facts = told(source.as_ref(), &delivery);
+        let fact = &facts[0];
+        assert_eq!((&fact["type"], &fact["id"]), (&json!(kind), &json!("d/1")));
+        assert_eq!(fact["deleted_at"], json!(delivery.received_at));
+    }
+}
+
+#[test]
 fn the_api_key_lets_in() {
     let check = |name: &str, value: &str| {
         let mut delivery = delivery(NAME, "{}");

@@ -10,6 +10,9 @@ use crate::source::{Error, POSTED_TO};
 
 /// Translates a body by the path that it was posted to.
 pub(super) fn posted(delivery: &Delivery) -> Result<Told, Error> {
+    if let Some(deleted) = deleted(delivery) {
+        return Ok(Told::one(deleted));
+    }
     let body = parse(&delivery.body)?;
     let data = Place::of(&body).at("data");
     let attributes = data.at("attributes");
@@ -49,6 +52,17 @@ fn kind_of(path: Option<&str>, data: &Place<'_>) -> Option<Posted> {
         return Some(Posted::Failure);
     }
     (!attributes.at("service").is_null()).then_some(Posted::Deployment)
+}
+
+/// What a call deletes, which has no body: it is gone from when it arrives.
+fn deleted(delivery: &Delivery) -> Option<Fact> {
+    let (kind, id) = delivery.header(POSTED_TO)?.split_once('/')?;
+    let (source, id, deleted_at) = (delivery.source_name(), id.to_owned(), Some(delivery.received_at));
+    match kind {
+        "deployment" => Some(Fact::Deployment(Deployment { source, id, deleted_at, ..Deployment::default() })),
+        "failure" => Some(Fact::Incident(Incident { source, id, deleted_at, ..Incident::default() })),
+        _ => None,
+    }
 }
 
 fn deployment(told: &Place<'_>, source: &str, body: &Value) -> Result<Deployment, Error> {
