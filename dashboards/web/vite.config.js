@@ -72,9 +72,21 @@ function neverProxies() {
   };
 }
 
+/** Svelte's own messages are the names of pages about them, each in a function; `vite` in development tells them in full. */
+function fewWords() {
+  return {
+    name: 'few-words',
+    apply: 'build',
+    transform(code, id) {
+      if (!/svelte\/src\/internal\/.*(errors|warnings)\.js$/.test(id)) return undefined;
+      return { code: code.replace(/`https:\/\/svelte\.dev\/e\/\w+`/g, "'svelte'"), map: null };
+    },
+  };
+}
+
 export default defineConfig({
   base: './',
-  plugins: [neverHydrates(), neverProxies(), svelte(), notices(), plainTags()],
+  plugins: [neverHydrates(), neverProxies(), fewWords(), svelte(), notices(), plainTags()],
   build: {
     outDir: '../dist',
     emptyOutDir: true,

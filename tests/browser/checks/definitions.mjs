@@ -57,6 +57,17 @@ export const checks = {
     assert.match(await page.innerText('[data-panel="change-fail-rate-trend"] .legend'), /incidents ÷ deployments/);
   }),
 
+  'where a pack counts incidents the rows are incidents': check(async (window) => {
+    for (const [pack, metric] of [['gitlab', 'change-fail-rate'], ['devlake', 'failed-deployment-recovery-time']]) {
+      await window.go(`?pack=${pack}&explain=${metric}`);
+      await window.explained();
+      const { page } = window;
+      assert.equal(await page.innerText('dialog thead th'), 'Incident');
+      const first = (await window.said(`metrics/${metric}/explain`)).data[0];
+      assert.match(await page.innerText('dialog tbody tr'), new RegExp(first.incident));
+    }
+  }),
+
   'a parameter that is changed changes the answer at once, in every view': check(async (window) => {
     await window.go('definitions');
     const { page } = window;

@@ -93,6 +93,7 @@ const RULES: Record<string, string> = {
   remediated: 'a later one repaired it',
   reverted: 'a change of it was reverted',
   time: 'time of merging',
+  unattributed: 'none found',
 };
 
 /** How a link was found, or why a row is left out, in words. */
