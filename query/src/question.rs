@@ -11,7 +11,7 @@ use dorado_lake::Instant;
 use crate::audience::Audience;
 use crate::bucket::{BucketSize, Buckets};
 use crate::metric::{METRICS, Metric, metric};
-use crate::pack::{Adjustments, PACKS, Pack};
+use crate::pack::{Adjustments, PACKS, Pack, sentence};
 
 /// The parameters of a question as they were written. Lists are comma-separated or repeated.
 #[derive(Debug, Clone, Default)]
@@ -146,6 +146,16 @@ pub const ADJUSTABLE: [&str; 9] = [
 const DEFAULT_PERIOD: TimeDelta = TimeDelta::days(90);
 
 impl Question {
+    /// Whether the definitions in force are the default pack's, as it has them.
+    pub fn is_as_usual(&self) -> bool {
+        self.pack.id == PACKS[0].id && self.adjusted.is_empty()
+    }
+
+    /// What a metric is under the definitions in force, in words.
+    pub fn definition_of(&self, metric: &Metric) -> String {
+        if self.is_as_usual() { metric.definition.to_owned() } else { sentence(metric.id, &self.pack) }
+    }
+
     /// Reads a question, to be answered for `audience` and nobody else. It knows the built-in packs only.
     ///
     /// # Errors

@@ -32,9 +32,10 @@ pub(crate) fn run(args: &ExplainArgs, config_file: Option<&Path>) -> Result<()> 
 
 fn write(metric: &Metric, question: &Question, answer: &Answer, notes: &[String], ink: Ink) -> String {
     let mut lines = vec![ink.bold(metric.title)];
-    lines.extend(wrapped(metric.definition));
-    lines.extend(metric.choices.iter().flat_map(|choice| {
-        let lines = wrapped(choice);
+    lines.extend(wrapped(&question.definition_of(metric)));
+    let notes_on_it = answer.meta.get("rule_notes").and_then(Value::as_array).into_iter().flatten();
+    lines.extend(notes_on_it.filter_map(Value::as_str).flat_map(|note| {
+        let lines = wrapped(note);
         lines.into_iter().enumerate().map(|(i, line)| format!("{} {line}", if i == 0 { "-" } else { " " }))
     }));
     lines.push(String::new());

@@ -39,7 +39,7 @@ pub(super) struct Figure {
     /// Its name.
     pub(super) title: &'static str,
     /// What it is, in a paragraph.
-    pub(super) definition: &'static str,
+    pub(super) definition: String,
     /// The unit of its points.
     pub(super) unit: Unit,
     /// The value in words, or that it cannot be told.
@@ -146,7 +146,7 @@ impl Figure {
         Some(Self {
             id: metric.id,
             title: metric.title,
-            definition: metric.definition,
+            definition: question.definition_of(metric),
             unit,
             value: value(row, unit),
             interval: interval(row, unit),

@@ -55,7 +55,7 @@ fn card(figure: &Figure, report: &Report) -> String {
         escape(&format!("{interval}{}", figure.basis)),
         escape(&figure.change),
         chart::draw(figure, &report.labels, &report.is_cut),
-        escape(figure.definition)
+        escape(&figure.definition)
     )
 }
 
