@@ -1,5 +1,5 @@
-"""A small API server: Deployments and their ReplicaSets, enough of both for kubectl to list, watch, create, patch, scale and
-undo, and a controller that rolls them out. An image with `broken` in its tag never becomes available. It speaks TLS, and
+"""A small API server: Deployments, StatefulSets and DaemonSets with their revisions, enough of each for kubectl to list, watch,
+create, patch, scale and undo, and a controller that rolls them out. An image with `broken` in its tag never becomes available. It speaks TLS, and
 knows who has the client's certificate or the token; it forgets the past when it is told to.
 """
 
@@ -22,11 +22,22 @@ RESOURCES = {
     "daemonsets": ("DaemonSet", ["ds"]),
     "controllerrevisions": ("ControllerRevision", []),
 }
+WORKLOADS = ("deployments", "statefulsets", "daemonsets")
 REVISION = "deployment.kubernetes.io/revision"
+N_NODES = 2
 
 
 def now():
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def place(thing):
+    return thing["metadata"]["namespace"], thing["metadata"]["name"]
+
+
+def named(meta, template):
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:9]
+    return f"{meta['name']}-{digest}", digest
 
 
 class Cluster:
@@ -40,49 +51,89 @@ class Cluster:
         with self.changed:
             self.version += 1
             thing["metadata"]["resourceVersion"] = str(self.version)
-            key = (thing["metadata"]["namespace"], thing["metadata"]["name"])
             if kind == "DELETED":
-                self.objects[resource].pop(key, None)
+                self.objects[resource].pop(place(thing), None)
             else:
-                self.objects[resource][key] = thing
+                self.objects[resource][place(thing)] = thing
             self.events.append((self.version, resource, kind, copy.deepcopy(thing)))
             self.changed.notify_all()
 
-    def create(self, namespace, thing):
+    def create(self, resource, namespace, thing):
         meta = thing["metadata"]
         meta.update(namespace=namespace, uid=str(uuid.uuid4()), generation=1, creationTimestamp=now())
         meta.setdefault("annotations", {})
-        thing["spec"].setdefault("replicas", 1)
+        if resource != "daemonsets":
+            thing["spec"].setdefault("replicas", 1)
         thing["status"] = {}
-        self.store("deployments", thing, "ADDED")
-        self.roll_out(thing)
+        self.store(resource, thing, "ADDED")
+        self.roll_out(resource, thing)
         return thing
 
-    def change(self, old, new):
+    def change(self, resource, old, new):
         """A new specification: the controller looks at it, and rolls it out where the pods differ."""
         if new["spec"] != old["spec"]:
             new["metadata"]["generation"] += 1
             if new["spec"]["template"] != old["spec"]["template"]:
                 written = {"manager": "kubectl", "operation": "Update", "time": now()}
                 new["metadata"]["managedFields"] = [written]
-        self.store("deployments", new)
+        self.store(resource, new)
         if new["spec"]["template"] != old["spec"]["template"]:
-            self.roll_out(new)
+            self.roll_out(resource, new)
         elif new["spec"] != old["spec"]:
             replicas = new["spec"]["replicas"]
             new["status"].update(observedGeneration=new["metadata"]["generation"], replicas=replicas)
-            self.store("deployments", new)
+            self.store(resource, new)
             counts = dict(updatedReplicas=replicas, readyReplicas=replicas, availableReplicas=replicas)
-            key = (new["metadata"]["namespace"], new["metadata"]["name"])
-            threading.Timer(STEP, self.step, (key, new["metadata"]["generation"], counts, None)).start()
+            self.later(resource, new, [(counts, None)])
         return new
 
-    def roll_out(self, thing):
+    def roll_out(self, resource, thing):
+        if resource == "deployments":
+            return self.roll_out_deployment(thing)
+        name, replicas = self.keep_revision(resource, thing), thing["spec"].get("replicas", 1)
+        if resource == "statefulsets":
+            current = thing["status"].get("currentRevision", name)
+            begun = dict(replicas=replicas, readyReplicas=0, updatedReplicas=1, currentRevision=current, updateRevision=name)
+            done = dict(replicas=replicas, readyReplicas=replicas, updatedReplicas=replicas, currentRevision=name, updateRevision=name)
+        else:
+            counts = lambda n: dict(updatedNumberScheduled=n, numberReady=n, numberAvailable=n)
+            begun = dict(counts(1), desiredNumberScheduled=N_NODES, currentNumberScheduled=N_NODES, numberMisscheduled=0)
+            done = dict(begun, **counts(N_NODES))
+        self.later(resource, thing, [(begun, None), (done, None)])
+
+    def keep_revision(self, resource, thing):
+        """Keeps the pods' template as a ControllerRevision; one that is taken again becomes the newest. Gives its name."""
+        meta, template = thing["metadata"], thing["spec"]["template"]
+        name, _ = named(meta, template)
+        own = [kept for kept in self.objects["controllerrevisions"].values() if kept["metadata"]["ownerReferences"][0]["uid"] == meta["uid"]]
+        again = next((kept for kept in own if kept["metadata"]["name"] == name), None)
+        revision = copy.deepcopy(again) if again else {
+            "apiVersion": "apps/v1",
+            "kind": "ControllerRevision",
+            "metadata": {
+                "name": name,
+                "namespace": meta["namespace"],
+                "uid": str(uuid.uuid4()),
+                "creationTimestamp": now(),
+                "labels": thing["spec"]["selector"]["matchLabels"],
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": RESOURCES[resource][0], "name": meta["name"], "uid": meta["uid"], "controller": True}],
+            },
+            "data": {"spec": {"template": dict(copy.deepcopy(template), **{"$patch": "replace"})}},
+        }
+        revision["revision"] = 1 + max([kept["revision"] for kept in own], default=0)
+        self.store("controllerrevisions", revision, "MODIFIED" if again else "ADDED")
+        return name
+
+    def later(self, resource, thing, steps):
+        for n, (counts, reason) in enumerate(steps):
+            words = (resource, place(thing), thing["metadata"]["generation"], counts, reason)
+            threading.Timer(STEP * (n + 1), self.step, words).start()
+
+    def roll_out_deployment(self, thing):
         meta, spec = thing["metadata"], thing["spec"]
         own = [rs for rs in self.objects["replicasets"].values() if rs["metadata"]["ownerReferences"][0]["uid"] == meta["uid"]]
         number = 1 + max([int(rs["metadata"]["annotations"][REVISION]) for rs in own], default=0)
-        digest = hashlib.sha256(json.dumps(spec["template"], sort_keys=True).encode()).hexdigest()[:9]
-        name = f"{meta['name']}-{digest}"
+        name, digest = named(meta, spec["template"])
         again = next((rs for rs in own if rs["metadata"]["name"] == name), None)
         replica_set = again or {
             "apiVersion": "apps/v1",
@@ -104,7 +155,7 @@ class Cluster:
         thing = copy.deepcopy(thing)
         thing["metadata"]["annotations"][REVISION] = str(number)
         self.store("deployments", thing)
-        generation, replicas = thing["metadata"]["generation"], spec["replicas"]
+        replicas = spec["replicas"]
         is_broken = any("broken" in container["image"] for container in spec["template"]["spec"]["containers"])
         first = "FoundNewReplicaSet" if again else "NewReplicaSetCreated"
         last = "ProgressDeadlineExceeded" if is_broken else "NewReplicaSetAvailable"
@@ -114,19 +165,16 @@ class Cluster:
             (dict(replicas=replicas, updatedReplicas=1, readyReplicas=0, availableReplicas=0), "ReplicaSetUpdated"),
             (dict(replicas=replicas, updatedReplicas=replicas, readyReplicas=up, availableReplicas=up), last),
         ]
-        for n, (counts, reason) in enumerate(steps):
-            key = (meta["namespace"], meta["name"])
-            threading.Timer(STEP * (n + 1), self.step, (key, generation, counts, reason)).start()
+        self.later("deployments", thing, steps)
 
-    def step(self, key, generation, counts, reason):
-        thing = self.objects["deployments"].get(key)
-        if thing and thing["metadata"]["generation"] == generation:
-            self.write_status(thing, generation, counts, reason)
-
-    def write_status(self, thing, generation, counts, reason):
+    def step(self, resource, key, generation, counts, reason):
         with self.changed:
-            thing = copy.deepcopy(thing)
-            status = thing["status"]
+            thing = copy.deepcopy(self.objects[resource].get(key))
+            if not thing or thing["metadata"]["generation"] != generation:
+                return
+            status, fields = thing["status"], thing["metadata"].get("managedFields", [])
+            written = {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "time": now()}
+            thing["metadata"]["managedFields"] = [field for field in fields if "subresource" not in field] + [written]
             status.update(counts, observedGeneration=generation)
             if reason:
                 before = next((c for c in status.get("conditions", []) if c["type"] == "Progressing"), {})
@@ -136,7 +184,7 @@ class Cluster:
                     {"type": "Available", "status": "True", "lastUpdateTime": now(), "lastTransitionTime": now()},
                     {"type": "Progressing", "status": holds, "reason": reason, "message": reason, "lastUpdateTime": now(), "lastTransitionTime": since},
                 ]
-            self.store("deployments", thing)
+            self.store(resource, thing)
 
     def forget(self):
         """Closes every watch, and answers one from before with 410."""
@@ -301,10 +349,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         namespace, resource, _, _ = self.place()
-        if resource != "deployments":
+        if resource not in WORKLOADS:
             return self.refuse(405, "MethodNotAllowed")
         with self.cluster.changed:
-            return self.answer(self.cluster.create(namespace, self.body()), 201)
+            return self.answer(self.cluster.create(resource, namespace, self.body()), 201)
 
     def do_PATCH(self):
         self.write()
@@ -317,7 +365,7 @@ class Handler(BaseHTTPRequestHandler):
         body, kind = self.body(), self.headers.get("Content-Type", "")
         with self.cluster.changed:
             old = self.cluster.objects.get(resource or "", {}).get((namespace, name))
-            if not old or resource != "deployments":
+            if not old or resource not in WORKLOADS:
                 return self.refuse(404, "NotFound")
             new = copy.deepcopy(old)
             if sub == "scale":
@@ -330,7 +378,7 @@ class Handler(BaseHTTPRequestHandler):
                 new = body
             new["metadata"].pop("creationTimestamp", None)
             new["metadata"]["creationTimestamp"] = old["metadata"]["creationTimestamp"]
-            new = self.cluster.change(old, new)
+            new = self.cluster.change(resource, old, new)
             return self.answer(self.scale(new) if sub == "scale" else new)
 
 

@@ -84,24 +84,30 @@ def ask(path):
         return json.load(answer)["data"]
 
 
-def deployments():
-    rows = ask("deployments?from=2026-01-01&to=2099-01-01")
+def deployments(service):
+    rows = [row for row in ask("deployments?from=2026-01-01&to=2099-01-01") if row["service"] == service]
     return sorted(((row["deployment"].rsplit("@")[-1], row["status"], row["version"], row["revision"]) for row in rows))
 
 
-def expect(what, expected):
+def expect(what, expected, service="quay"):
     """Waits until the deployments are these: number, status, version, revision."""
     until = time.time() + 60
-    while (found := deployments()) != expected and time.time() < until:
+    while (found := deployments(service)) != expected and time.time() < until:
         time.sleep(0.2)
     if found != expected:
         sys.exit(f"NOT OK: {what}: expected {expected}, found {found}")
     print(f"ok: {what}")
 
 
-def roll_out(*words):
+def roll_out(*words, workload="deployment/quay"):
     run(*words)
-    run("rollout", "status", "deployment/quay", "--timeout=30s")
+    run("rollout", "status", workload, "--timeout=30s")
+
+
+def manifest_of(kind, name):
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": name, "image": f"{name}:1.0.0"}]}}
+    spec = {"selector": {"matchLabels": {"app": name}}, "updateStrategy": {"type": "RollingUpdate"}, "template": template}
+    return json.dumps({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 
 
 def serve():
@@ -142,6 +148,15 @@ try:
     roll_out("rollout", "undo", "deployment/quay", "--to-revision=1")
     fourth = ("4", "success", "1.0.0", None)
     expect("going back is a deployment of the old version", [first, second, failed, fourth])
+
+    for kind, name in [("StatefulSet", "ledger"), ("DaemonSet", "agent")]:
+        workload = f"{kind}/{name}".lower()
+        run("create", "--validate=false", "-f", "-", stdin=manifest_of(kind, name))
+        run("rollout", "status", workload, "--timeout=30s")
+        roll_out("set", "image", workload, f"{name}={name}:2.0.0", workload=workload)
+        roll_out("rollout", "undo", workload, workload=workload)
+        told = [(number, "success", version, None) for number, version in [("1", "1.0.0"), ("2", "2.0.0"), ("3", "1.0.0")]]
+        expect(f"a {kind} is deployed, changed and taken back", told, name)
 
     server.kill()
     server.wait()

@@ -179,9 +179,15 @@ impl Keeper<'_> {
     }
 
     async fn told(&mut self, kind: &str, object: &Value) -> Result<Option<Delivery>, Error> {
-        let Ok(rollout) = translate::rollout(&Part::whole(object), &[]) else {
-            return Ok(None);
-        };
+        let mut kept = None;
+        let mut rollout = translate::rollout(&Part::whole(object), &[]);
+        // A DaemonSet need not count its revisions itself.
+        if rollout.is_err() && kind == "DaemonSet" {
+            let revisions = kept.insert(self.revisions(kind, object).await?);
+            let revisions: Vec<Part<'_>> = revisions.iter().map(Part::whole).collect();
+            rollout = translate::rollout(&Part::whole(object), &revisions);
+        }
+        let Ok(rollout) = rollout else { return Ok(None) };
         let verdict = format!("{}:{:?}", rollout.revision, rollout.status);
         let key = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         let told = self.note.told.get(&key);
@@ -191,7 +197,10 @@ impl Keeper<'_> {
         if told.is_some_and(|told| *told == verdict || is_told(told)) {
             return Ok(None);
         }
-        let revisions = self.revisions(kind, object).await?;
+        let revisions = match kept {
+            Some(revisions) => revisions,
+            None => self.revisions(kind, object).await?,
+        };
         let id = format!("{key}/{verdict}");
         let body = json!({"type": "MODIFIED", "object": pruned(object), "revisions": revisions});
         if self.note.told.len() < MOST_TOLD || self.note.told.contains_key(&key) {
