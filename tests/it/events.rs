@@ -297,3 +297,51 @@ fn buckets_bear_the_offset_of_their_own_day() {
     );
     assert_eq!(times("from=2026-01-01&to=2026-02-01&bucket=month&tz=Asia/Kolkata"), ["2026-01-01T00:00:00+05:30"]);
 }
+
+/// Each is told by itself, after what was told before it counts: what is deleted takes with it what hung on it, under
+/// whatever name.
+#[test]
+fn what_is_deleted_is_in_no_list_and_no_number_also_after_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("lake");
+    let period = "from=2026-05-01&to=2026-06-01";
+    let told = |server: &Serving| {
+        server.wait_until_settled();
+        let rows = server.rows(&format!("/api/v1/deployments?{period}&limit=100"));
+        let deployments: Vec<String> = rows.iter().map(|row| row["deployment"].as_str().unwrap().to_owned()).collect();
+        let incidents = server.rows(&format!("/api/v1/incidents?{period}&limit=100"));
+        let blamed: Vec<Value> = incidents.iter().map(|row| row["deployment"].clone()).collect();
+        let rate = server.json(&format!("/api/v1/metrics/change-fail-rate?{period}&bucket=all"));
+        (deployments, blamed, rate["data"][0]["numerator"].clone(), rate["data"][0]["denominator"].clone())
+    };
+    let server = Serving::start(&data);
+    let later = json!({
+        "type": "deployment", "id": "d2", "service": "till", "version": "v2", "finished_at": "2026-05-12T08:00:00Z",
+    });
+    // Hit is one service, to blame is another one's deployment, by its version.
+    let incident = json!({
+        "type": "incident", "id": "i1", "opened_at": "2026-05-20T09:00:00Z", "resolved_at": "2026-05-20T10:00:00Z",
+        "caused_by": "v2",
+    });
+    let names = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    for event in [deployment("d1"), later.clone(), incident] {
+        server.tell(&event);
+        server.wait_until_settled();
+    }
+    assert_eq!(told(&server), (names(&["d2", "d1"]), vec![json!("d2")], json!(1), json!(2)));
+    server.tell(&json!({"type": "deployment", "id": "d2", "deleted_at": "2026-08-01T00:00:00Z"}));
+    assert_eq!(told(&server), (names(&["d1"]), vec![Value::Null], json!(0), json!(1)));
+    server.tell(&later);
+    server.tell(&json!({"type": "incident", "id": "i1", "deleted_at": "2026-08-02T00:00:00Z"}));
+    let gone = (names(&["d1"]), Vec::new(), json!(0), json!(1));
+    assert_eq!(told(&server), gone);
+    server.kill();
+    let server = Serving::start(&data);
+    assert_eq!(told(&server), gone);
+    let again = json!({
+        "type": "deployment", "id": "d2", "service": "till", "finished_at": "2026-05-12T08:00:00Z",
+        "updated_at": "2026-08-03T00:00:00Z",
+    });
+    server.tell(&again);
+    assert_eq!(told(&server), (names(&["d2", "d1"]), Vec::new(), json!(0), json!(2)));
+}
