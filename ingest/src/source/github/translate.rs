@@ -387,14 +387,24 @@ fn issue(payload: Payload, source: &str, options: &Options) -> Result<Told, Erro
         options.incident_labels.iter().any(|incident| incident.eq_ignore_ascii_case(name))
     };
     let action = payload.action.as_deref().unwrap_or_default();
-    if matches!(action, "deleted" | "transferred") {
-        return Ok(Told::nothing(format!("an issue was {action}")));
-    }
     let told = needed(payload.issue, || "issue".to_owned())?;
-    if !told.labels.iter().any(is_incident) {
+    let is_labelled = told.labels.iter().any(is_incident);
+    let was_labelled = action == "unlabeled" && payload.label.as_ref().is_some_and(is_incident);
+    if !is_labelled && !was_labelled {
         return Ok(Told::nothing("an issue without an incident label"));
     }
     let number = needed(told.number, || "issue.number".to_owned())?;
+    if !is_labelled || matches!(action, "deleted" | "transferred") {
+        // Ahead of what was told of it before, within the same second too; but what loses a label may get it back.
+        let deleted_at = stepped(told.updated_at.0, if is_labelled { 2 } else { 0 });
+        let id = format!("{repository}#{number}");
+        return Ok(match deleted_at {
+            Some(_) => {
+                Told::one(Fact::Incident(Incident { source: source.to_owned(), id, deleted_at, ..Incident::default() }))
+            }
+            None => Told::nothing(format!("an issue that was {action}, and does not say when")),
+        });
+    }
     let opened_at = needed(told.created_at.0, || "issue.created_at".to_owned())?;
     let cause = cause(told.body.as_deref().unwrap_or_default());
     let labels = names(told.labels);
