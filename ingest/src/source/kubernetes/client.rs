@@ -1,7 +1,9 @@
 //! kube over our own client. kube knows how the API is listed and watched and how a kubeconfig signs in; where may be
 //! connected to, how long is waited and what is tried again stays with [`Http`].
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,24 +16,67 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use kube::Client;
 use kube::client::{AuthError, Body, ConfigExt as _};
 use serde_json::json;
-use tower::{BoxError, Service, ServiceBuilder};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tower::util::BoxCloneService;
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt as _, service_fn};
 
 use super::Kubernetes;
+use super::access::Access;
 use crate::http::{Error, Http};
 
 /// Pause after the end of a watch, so that who ends each at once is not asked without one.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Answers a request with itself and what we sign in by.
+type Signing = BoxCloneService<Request<Body>, Response<Request<Body>>, BoxError>;
+
 /// kube's client of a cluster.
 pub(super) async fn client(cluster: &Kubernetes, http: &Http) -> Result<Client, Error> {
     let sent = Sent { http: http.clone() };
     let Some(access) = cluster.access() else { return Ok(Client::new(sent, "default")) };
-    // A plugin is run here, and waited for.
-    let layers = move || Ok((access.config.extra_headers_layer()?, access.config.auth_layer()?));
-    let layers = tokio::task::spawn_blocking(layers).await;
-    let (headers, auth) = layers.map_err(|error| Error::Unsuitable(error.to_string()))?.map_err(ours)?;
-    let service = ServiceBuilder::new().layer(headers).option_layer(auth).map_err(BoxError::from).service(sent);
-    Ok(Client::new(service, "default"))
+    // kube waits for a plugin as long as that runs.
+    let longest = cluster.longest_signing_in;
+    let signing = within(longest, signing(cluster, access)).await??;
+    let signed = service_fn(move |request| {
+        let (signing, sent) = (signing.clone(), sent.clone());
+        async move {
+            // A plugin is run again where its token expires.
+            let signed = within(longest, signing.oneshot(request)).await??;
+            sent.send(signed.into_body()).await.map_err(BoxError::from)
+        }
+    });
+    Ok(Client::new(signed, "default"))
+}
+
+/// Where a plugin is to be run, it is run here: one at a time, on a thread that nobody needs to wait for.
+async fn signing(cluster: &Kubernetes, access: Access) -> Result<Signing, Error> {
+    let alone = Arc::clone(&cluster.signing_in).lock_owned().await;
+    let (done, layers) = oneshot::channel();
+    let sign_in = move || {
+        let _alone = alone;
+        let layers = access.config.extra_headers_layer().and_then(|headers| Ok((headers, access.config.auth_layer()?)));
+        // Whoever gave up does not hear of it.
+        let _ = done.send(layers);
+    };
+    thread::Builder::new().name("dorado-sign-in".to_owned()).spawn(sign_in).map_err(not_begun)?;
+    let (headers, auth) = layers.await.map_err(not_begun)?.map_err(ours)?;
+    let unsent = service_fn(|request: Request<Body>| async move { Ok::<_, BoxError>(Response::new(request)) });
+    Ok(BoxCloneService::new(
+        ServiceBuilder::new().layer(headers).option_layer(auth).map_err(BoxError::from).service(unsent),
+    ))
+}
+
+fn not_begun(error: impl std::fmt::Display) -> Error {
+    Error::Unsuitable(format!("cannot sign in as the kubeconfig says: {error}"))
+}
+
+async fn within<T>(longest: Duration, signing: impl Future<Output = T>) -> Result<T, Error> {
+    let Ok(signed) = timeout(longest, signing).await else {
+        let problem = "signing in as the kubeconfig says has not ended within";
+        return Err(Error::Unsuitable(format!("{problem} {longest:?}; does its plugin end?")));
+    };
+    Ok(signed)
 }
 
 /// Why kube brought nothing.

@@ -11,12 +11,14 @@ mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dorado_lake::{Delivery, Fact};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
+use tokio::sync::Mutex;
 
 use super::body::{self, Part};
 use super::told::Told;
@@ -66,25 +68,35 @@ impl Default for Options {
     }
 }
 
+/// How long signing in may take.
+const LONGEST_SIGNING_IN: Duration = Duration::from_mins(1);
+
 /// One cluster.
 struct Kubernetes {
     connection: Connection,
     options: Options,
     /// What its kubeconfig said when it was connected.
     access: Option<Access>,
+    /// Held by whoever signs in, and by a plugin that does not end.
+    signing_in: Arc<Mutex<()>>,
+    longest_signing_in: Duration,
 }
 
 fn connect(connection: Connection) -> Result<Arc<dyn Source>, BadOption> {
-    let read: Options = options(&connection)?;
-    let is_name = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if let Some(wrong) = read.namespaces.iter().find(|name| !is_name(name)) {
-        return Err(BadOption::new("namespaces", format!("`{wrong}` is no name of a namespace")));
-    }
-    let access = Access::of(&connection, &read)?;
-    Ok(Arc::new(Kubernetes { connection, options: read, access }))
+    Ok(Arc::new(Kubernetes::new(connection)?))
 }
 
 impl Kubernetes {
+    fn new(connection: Connection) -> Result<Self, BadOption> {
+        let options: Options = options(&connection)?;
+        let is_name = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if let Some(wrong) = options.namespaces.iter().find(|name| !is_name(name)) {
+            return Err(BadOption::new("namespaces", format!("`{wrong}` is no name of a namespace")));
+        }
+        let access = Access::of(&connection, &options)?;
+        Ok(Self { connection, options, access, signing_in: Arc::default(), longest_signing_in: LONGEST_SIGNING_IN })
+    }
+
     /// What its kubeconfig says, which is read again at each run; as long as that fails, what it said.
     fn access(&self) -> Option<Access> {
         Access::of(&self.connection, &self.options).unwrap_or_else(|_| self.access.clone())

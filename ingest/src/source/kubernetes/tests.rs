@@ -243,7 +243,7 @@ async fn the_revisions_of_a_stateful_set_are_those_that_the_cluster_keeps() {
 }
 
 /// A connection by a kubeconfig whose user is this.
-fn by_kubeconfig(folder: &Path, server: &str, user: &Value) -> Result<Arc<dyn Source>, BadOption> {
+fn by_kubeconfig(folder: &Path, server: &str, user: &Value) -> Result<Kubernetes, BadOption> {
     let file = folder.join("config");
     let config = json!({
         "clusters": [{"name": "eu", "cluster": {"server": server}}],
@@ -252,7 +252,7 @@ fn by_kubeconfig(folder: &Path, server: &str, user: &Value) -> Result<Arc<dyn So
     });
     std::fs::write(&file, config.to_string()).unwrap();
     let options = json!({"kubeconfig": file, "context": "main"}).as_object().unwrap().clone();
-    connect(Connection { options, ..Connection::default() })
+    Kubernetes::new(Connection { options, ..Connection::default() })
 }
 
 async fn tested(source: &dyn Source) -> Result<String, Error> {
@@ -279,7 +279,7 @@ async fn a_kubeconfig_says_where_the_cluster_is_and_how_to_sign_in() {
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let url = api_server(script, Arc::clone(&asked)).await;
         let source = by_kubeconfig(folder.path(), &url, &user).unwrap();
-        let said = tested(&*source).await.unwrap();
+        let said = tested(&source).await.unwrap();
         assert_eq!(said, "Kubernetes v1.37.1; deployments, stateful sets and daemon sets can be listed");
         let asked = asked.lock().unwrap();
         assert!(asked.len() == 4 && asked.iter().all(|call| call.ends_with(signed)), "{asked:?}");
@@ -296,7 +296,22 @@ async fn what_a_plugin_wrote_is_never_shown() {
         (plugin("no-such-plugin", &[]), "cannot be run: No such file"),
     ] {
         let source = by_kubeconfig(folder.path(), "http://127.0.0.1:9", &user).unwrap();
-        let error = tested(&*source).await.unwrap_err().to_string();
+        let error = tested(&source).await.unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_plugin_that_does_not_end_is_not_waited_for_and_not_run_beside_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = folder.path().join("begun");
+    let script = format!("echo >> '{}'; exec sleep 3", begun.display());
+    let user = json!({"exec": {"command": "sh", "args": ["-c", script]}});
+    let mut source = by_kubeconfig(folder.path(), "http://127.0.0.1:9", &user).unwrap();
+    source.longest_signing_in = Duration::from_millis(500);
+    for _ in 0..2 {
+        let error = tested(&source).await.unwrap_err().to_string();
+        assert!(error.contains("has not ended within 500ms"), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(begun).unwrap(), "\n");
 }
