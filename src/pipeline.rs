@@ -118,9 +118,7 @@ pub(crate) fn translate(
     wakers: &Wakers,
     delivery: &Delivery,
 ) -> (Result<Vec<Fact>, String>, Option<String>) {
-    let is_its =
-        |source: &&Arc<dyn Source>| source.name() == delivery.source && source.connection() == delivery.connection;
-    let Some(source) = sources.iter().find(is_its) else {
+    let Some(source) = sender(sources, delivery) else {
         return (Err(format!("source `{}` is not connected", delivery.source_name())), None);
     };
     if source.asks_to_collect(delivery) {
@@ -130,6 +128,11 @@ pub(crate) fn translate(
     let gives_none = outcome.as_ref().is_ok_and(Vec::is_empty);
     let ignored = if gives_none { source.ignored_reason(delivery) } else { None };
     (outcome, ignored)
+}
+
+/// The connected source that a delivery came from.
+pub(crate) fn sender<'a>(sources: &'a [Arc<dyn Source>], delivery: &Delivery) -> Option<&'a Arc<dyn Source>> {
+    sources.iter().find(|source| source.name() == delivery.source && source.connection() == delivery.connection)
 }
 
 fn chain(error: &anyhow::Error) -> String {

@@ -46,7 +46,9 @@ pub(crate) async fn go_on(engine: &Engine, sources: &[Arc<dyn Source>]) -> anyho
         return Ok(lake.keep_replay(replay).await?);
     };
     (replay.after, replay.n_done) = (last.arrival, replay.n_done + found.len() as u64);
-    let told = found.into_iter().map(|settled| {
+    // Nobody is here to say what the others mean now, so they go on meaning what they did.
+    let understood = found.into_iter().filter(|settled| pipeline::sender(sources, &settled.delivery).is_some());
+    let told = understood.map(|settled| {
         let (outcome, ignored) = pipeline::translate(sources, &Wakers::default(), &settled.delivery);
         Settled { arrival: settled.arrival, delivery: settled.delivery, outcome, ignored }
     });

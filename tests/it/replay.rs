@@ -149,6 +149,16 @@ fn a_replay_comes_to_what_would_have_been_understood_at_once_and_changes_nothing
 }
 
 #[test]
+fn what_came_from_a_connection_that_is_gone_goes_on_meaning_what_it_did() {
+    let bench = Bench::new("");
+    let before = bench.told();
+    std::fs::write(bench.data().join("dorado.toml"), "").unwrap();
+    assert_eq!(bench.replay(&[]), "3 records replayed; 0 records of them say something else now\n");
+    bench.configure("");
+    assert_eq!(bench.told(), before);
+}
+
+#[test]
 fn a_replay_beside_a_server_changes_the_same() {
     let bench = Bench::new("");
     bench.configure(BY_WORKFLOW);
