@@ -63,15 +63,19 @@ impl Tables {
     }
 
     /// All versions of the facts of which one version passes a filter, among others. An entity lies in the month in
-    /// which it began; a version that does not say when may lie in the next one.
+    /// which it began; a version that does not say when may lie in the next one, and be the latest.
     pub(crate) async fn facts_like<T: Row>(&self, filter: Expr) -> Result<Vec<Stamped<T>>> {
         let Some(frame) = self.table(T::TABLE)? else { return Ok(Vec::new()) };
         let mut months = BTreeSet::new();
         for batch in frame.filter(filter)?.select(vec![col("month")])?.distinct()?.collect().await? {
             for month in batch.column(0).as_string::<i32>().iter().flatten() {
                 let first = NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok();
-                let before = first.and_then(|day| day.checked_sub_months(Months::new(1)));
-                months.extend(before.map(|day| day.format("%Y-%m").to_string()));
+                let one = Months::new(1);
+                let beside = [
+                    first.and_then(|day| day.checked_sub_months(one)),
+                    first.and_then(|day| day.checked_add_months(one)),
+                ];
+                months.extend(beside.into_iter().flatten().map(|day| day.format("%Y-%m").to_string()));
                 months.insert(month.to_owned());
             }
         }

@@ -345,3 +345,22 @@ fn what_is_deleted_is_in_no_list_and_no_number_also_after_a_restart() {
     server.tell(&again);
     assert_eq!(told(&server), (names(&["d2", "d1"]), Vec::new(), json!(0), json!(2)));
 }
+
+#[test]
+fn a_deployment_is_listed_in_the_month_in_which_it_ended_and_in_no_other() {
+    let folder = TempDir::new().unwrap();
+    let server = Serving::start(&folder.path().join("lake"));
+    let began = json!({
+        "type": "deployment", "id": "d1", "service": "till", "status": "running", "started_at": "2026-05-31T23:58:00Z",
+    });
+    // It began when the version before says.
+    let ended = json!({"type": "deployment", "id": "d1", "service": "till", "finished_at": "2026-06-01T00:04:00Z"});
+    server.tell(&json!([began, ended]));
+    server.wait_until_settled();
+    let listed = |period: &str| {
+        let rows = server.rows(&format!("/api/v1/deployments?{period}&limit=100"));
+        rows.iter().map(|row| row["status"].clone()).collect::<Vec<Value>>()
+    };
+    assert_eq!(listed("from=2026-06-01&to=2026-07-01"), [json!("success")]);
+    assert_eq!(listed("from=2026-05-01&to=2026-06-01"), [json!(null); 0]);
+}
