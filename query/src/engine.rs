@@ -403,7 +403,10 @@ impl Answers {
 fn differences(from: &Pack, pack: &Pack, metric: &str) -> impl Iterator<Item = Value> {
     let moves = PARAMETERS.iter().filter(|p| p.metrics.contains(&metric) && p.value(from) != p.value(pack));
     let said: Vec<Value> = moves
-        .map(|p| json!(format!("`{}` is {}, in `{}` {}: {}.", p.name, p.said(pack), from.id, p.said(from), p.decides)))
+        .map(|p| {
+            let (here, there) = (p.said(pack), p.said(from));
+            json!(format!("`{}` decides {}: `{here}` here, `{there}` in `{}`.", p.name, p.decides, from.id))
+        })
         .collect();
     said.into_iter()
 }
