@@ -33,14 +33,15 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{} %", one_decimal(share * 100.0))
 }
 
-/// How often, in the largest unit that gives at least one: `13.2 a day`, `3 a week`, `1.5 a month`.
+/// How often, as the page says it: `13.2 a day`, `3 a week`, and what is rarer by the month, `0.7 a month`.
 pub(crate) fn frequency(per_day: f64) -> String {
-    for (days, unit) in [(1.0, "day"), (7.0, "week"), (365.25 / 12.0, "month")] {
-        if per_day * days >= 0.995 {
+    for (days, unit) in [(1.0, "day"), (7.0, "week")] {
+        if per_day * days >= 0.995 || per_day == 0.0 {
             return format!("{} a {unit}", one_decimal(per_day * days));
         }
     }
-    format!("{} a year", one_decimal(per_day * 365.25))
+    let a_month = per_day * 365.25 / 12.0;
+    if a_month < 0.05 { "fewer than 0.1 a month".to_owned() } else { format!("{} a month", one_decimal(a_month)) }
 }
 
 /// Days with a deployment in a week, as `3.5 days a week`.
@@ -141,8 +142,9 @@ mod tests {
         assert_eq!(frequency(13.21), "13.2 a day");
         assert_eq!(frequency(3.0 / 7.0), "3 a week");
         assert_eq!(frequency(1.5 * 12.0 / 365.25), "1.5 a month");
-        assert_eq!(frequency(2.0 / 365.25), "2 a year");
-        assert_eq!(frequency(0.0), "0 a year");
+        assert_eq!(frequency(8.1 / 365.25), "0.7 a month");
+        assert_eq!(frequency(0.2 / 365.25), "fewer than 0.1 a month");
+        assert_eq!(frequency(0.0), "0 a day");
         assert_eq!([0.0, 1.0, 3.5].map(days_a_week), ["0 days a week", "1 day a week", "3.5 days a week"]);
     }
 
