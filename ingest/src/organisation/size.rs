@@ -7,7 +7,8 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Size {
     /// What `dorado demo` shows: 8 groups, 24 teams, 60 services with names that mean something, 18 months, about
-    /// 6,000 production deployments and what went before them in dev and staging, 45,000 changes and their pull requests, 450 incidents, and a story.
+    /// 6,000 production deployments and what went before them in dev and staging, 45,000 changes and their pull
+    /// requests, 450 incidents, and a story.
     Demo,
     /// For tests: 1,000 deployments, 10,000 changes, 50 incidents over one year.
     Tiny,

@@ -1,5 +1,6 @@
 //! What happened in the demo's organisation, for its dashboards to show: one group adopted a platform, one
-//! team lost its reviewers, one team waits for a sign-off before it goes to production, one service is broken right now. At other sizes nothing happened.
+//! team lost its reviewers, one team waits for a sign-off before it goes to production, one service is broken right
+//! now. At other sizes nothing happened.
 
 use super::services::Everybody;
 use super::size::Size;

@@ -6,8 +6,8 @@ use std::hash::Hash;
 
 use dorado_lake::{Change, Deployment, Incident, Override, PullRequest, Stamp, Stamped};
 
-/// The latest version of each deployment, of those that were not deleted. A tool that tells only what has changed says when it began once, and not
-/// again when it ends.
+/// The latest version of each deployment, of those that were not deleted. A tool that tells only what has changed says
+/// when it began once, and not again when it ends.
 pub(crate) fn deployments(versions: Vec<Stamped<Deployment>>) -> Vec<Deployment> {
     by_key(versions, |d| (d.source.clone(), d.id.clone()))
         .into_iter()
@@ -20,9 +20,9 @@ pub(crate) fn deployments(versions: Vec<Stamped<Deployment>>) -> Vec<Deployment>
         .collect()
 }
 
-/// The latest version of each incident, of those that were not deleted; that somebody took it on stays known. A version that does not say when the
-/// incident was opened, as a bare resolution, goes on from those before it: what it leaves out stays. Where none says it,
-/// the incident was opened when it was first told of as open.
+/// The latest version of each incident, of those that were not deleted; that somebody took it on stays known. A version
+/// that does not say when the incident was opened, as a bare resolution, goes on from those before it: what it leaves out
+/// stays. Where none says it, the incident was opened when it was first told of as open.
 pub(crate) fn incidents(versions: Vec<Stamped<Incident>>) -> Vec<Incident> {
     by_key(versions, |i| (i.source.clone(), i.id.clone()))
         .into_iter()
