@@ -114,7 +114,7 @@ async fn follow(server: &Beside, names: &[String], since: Option<Instant>) -> Re
     let begun = until(async || server.ask("/api/v1/collect", &query).await).await?;
     let begun: Vec<Value> = rows(&begun).to_vec();
     if begun.is_empty() {
-        bail!("no connection of the server at {} can be asked", server.url());
+        bail!("the server at {} has nothing to collect from; what it watches, it watches all the time", server.url());
     }
     let (bars, started) = (MultiProgress::new(), std::time::Instant::now());
     let mut running: BTreeMap<String, ProgressBar> = BTreeMap::new();

@@ -251,6 +251,34 @@ fn beside_a_server_it_is_the_server_that_collects_once_a_connection_and_no_token
 }
 
 #[test]
+fn what_the_server_watches_is_not_waited_for_and_hinders_nobody() {
+    let bench = Bench::new(World::new(4));
+    // One that takes connections and never answers: its run is under way all the time.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let watched = format!("[[connection]]\nsource = 'kubernetes'\nurl = 'http://{}'\n", silent.local_addr().unwrap());
+    let config = bench.data().join("dorado.toml");
+    let text = std::fs::read_to_string(&config).unwrap().replace("every = '1s'", "every = '1h'");
+    std::fs::write(&config, text + &watched).unwrap();
+    let server = bench.serve();
+    let since = std::time::Instant::now();
+    let state = |name: &str| {
+        let rows = server.json("/api/v1/sources")["data"].as_array().unwrap().clone();
+        rows.iter().find(|row| row["source"] == name).unwrap()["state"].clone()
+    };
+    while state("github/main") != "idle" || state("kubernetes") != "running" {
+        assert!(since.elapsed() < Duration::from_secs(30), "{} {}", state("github/main"), state("kubernetes"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let begun = server.post("/api/v1/collect?since=2026-05-01", &[], "").json(202)["data"].clone();
+    let begun: Vec<&Value> = begun.as_array().unwrap().iter().map(|row| &row["source"]).collect();
+    assert_eq!(begun, ["github/main"]);
+    let told = bench.collect();
+    assert!(told.starts_with("github/main: ") && !told.contains("kubernetes"), "{told}");
+    let ran = bench.run(&["collect", "kubernetes"]);
+    assert!(!ran.succeeded && ran.stderr.contains("has nothing to collect from"), "{}", ran.stderr);
+}
+
+#[test]
 fn an_app_reads_as_its_installation_and_what_its_webhook_lost() {
     // By its number, and by its client id, of which the number is found.
     for app_id in ["123", "Iv23liAbCdEf"] {

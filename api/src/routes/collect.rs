@@ -37,7 +37,8 @@ pub(crate) struct CollectParams {
 /// Collects now from connected tools
 ///
 /// A connection has one run at a time. Where one is under way, it is joined; unless `since` asks to read again from
-/// another start, which is answered with 409. How a run stands is told by `GET /api/v1/sources`.
+/// another start, which is answered with 409. A connection that watches is under way all the time: it is begun where it is
+/// not, and is not among the rows. How a run stands is told by `GET /api/v1/sources`.
 #[utoipa::path(post, path = "/api/v1/collect", tag = "Deliveries", params(CollectParams), responses(
     (status = 202, description = "The connections, whose runs have begun", body = Sources),
     (status = 409, description = "A run is under way that reads from another start", body = Problem,
@@ -56,11 +57,15 @@ pub(crate) async fn collect(
             .value(name)
             .expected(if known.is_empty() { "none, since no connection can be asked".into() } else { known.join(", ") })
     })?;
-    let names: Vec<String> = asked.iter().map(|source| source_name(source.as_ref())).collect();
     let before = runs(&api).await?;
     let is_under_way =
-        |name: &&String| before.get(*name).is_some_and(|r| matches!(r.state, RunState::Running | RunState::Waiting));
-    let (joined, woken): (Vec<&String>, Vec<&String>) = names.iter().partition(is_under_way);
+        |name: &String| before.get(name).is_some_and(|r| matches!(r.state, RunState::Running | RunState::Waiting));
+    // What watches has no end to wait for, and where it is under way there is nothing to do.
+    let (watched, read): (Vec<_>, Vec<_>) = asked.iter().partition(|source| source.watches());
+    let names: Vec<String> = read.iter().map(|source| source_name(source.as_ref())).collect();
+    let (joined, mut woken): (Vec<String>, Vec<String>) = names.iter().cloned().partition(is_under_way);
+    let watched = watched.iter().map(|source| source_name(source.as_ref()));
+    woken.extend(watched.filter(|name| !is_under_way(name)));
     if let (Some(name), Some(_)) = (joined.first(), since) {
         return Err(Problem::new(Kind::UnderWay, format!("a run of `{name}` is under way"))
             .parameter("since")
@@ -74,7 +79,7 @@ pub(crate) async fn collect(
         loop {
             let now = runs(&api).await?;
             let began = |name: &String| now.get(name).and_then(|run| run.started_at);
-            if woken.iter().all(|name| began(name) > before.get(*name).and_then(|run| run.started_at)) {
+            if woken.iter().all(|name| began(name) > before.get(name).and_then(|run| run.started_at)) {
                 return Ok::<_, Problem>(());
             }
             tokio::time::sleep(LOOK).await;

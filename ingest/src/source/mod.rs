@@ -142,6 +142,11 @@ pub trait Source: Send + Sync {
         Box::pin(futures::stream::empty())
     }
 
+    /// Whether [`Source::collect`] watches, and so never ends.
+    fn watches(&self) -> bool {
+        false
+    }
+
     /// Whether this delivery says only that there is something to collect, now.
     fn asks_to_collect(&self, _delivery: &Delivery) -> bool {
         false

@@ -141,6 +141,10 @@ impl Source for Kubernetes {
         watch::collect(self, http, from)
     }
 
+    fn watches(&self) -> bool {
+        true
+    }
+
     fn test<'a>(&'a self, http: &'a Http) -> BoxFuture<'a, Result<String, Error>> {
         watch::test(self, http)
     }
