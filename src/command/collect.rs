@@ -40,7 +40,11 @@ pub(crate) fn run(args: &CollectArgs, config_file: Option<&Path>) -> Result<()> 
             return server.through(GOES_ON, async |server| follow(server, &args.names, since).await).await;
         }
         let sources = config.sources()?;
-        let asked = askable(&sources, &args.names)?;
+        let mut asked = askable(&sources, &args.names)?;
+        // What watches never ends: only for who asks for it, or for nothing else.
+        if args.names.is_empty() && asked.iter().any(|source| !source.watches()) {
+            asked.retain(|source| !source.watches());
+        }
         match open::engine(&url, &config).await {
             Ok(engine) => here(&engine, &sources, &asked, since).await,
             Err(error) if open::is_held(&error) => match beside()? {

@@ -251,7 +251,7 @@ fn beside_a_server_it_is_the_server_that_collects_once_a_connection_and_no_token
 }
 
 #[test]
-fn what_the_server_watches_is_not_waited_for_and_hinders_nobody() {
+fn what_is_watched_is_not_waited_for_and_hinders_nobody_with_and_without_a_server() {
     let bench = Bench::new(World::new(4));
     // One that takes connections and never answers: its run is under way all the time.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -276,6 +276,9 @@ fn what_the_server_watches_is_not_waited_for_and_hinders_nobody() {
     assert!(told.starts_with("github/main: ") && !told.contains("kubernetes"), "{told}");
     let ran = bench.run(&["collect", "kubernetes"]);
     assert!(!ran.succeeded && ran.stderr.contains("has nothing to collect from"), "{}", ran.stderr);
+    server.terminate();
+    let told = bench.collect();
+    assert!(told.starts_with("github/main: ") && !told.contains("kubernetes"), "without a server: {told}");
 }
 
 #[test]
