@@ -12,7 +12,6 @@ use dorado_lake::Instant;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use each::in_each_bucket;
-pub use function::bucket_of;
 
 /// More buckets than this are refused.
 const MOST_BUCKETS: usize = 50_000;

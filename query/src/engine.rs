@@ -15,7 +15,6 @@ use crate::answer::directory::Directory;
 use crate::answer::frame::Over;
 use crate::answer::{definitions, explain, list, series, stages};
 use crate::audience::Audience;
-use crate::bucket::bucket_of;
 use crate::catalog::Catalog;
 use crate::gold::{Cause, GoldRow, MadeBy, Outcome, Shipment, schema};
 use crate::metric::{Better, Metric};
@@ -148,7 +147,6 @@ impl Engine {
         lake.declare_gold(Cause::TABLE, schema::<Cause>()).await?;
         lake.declare_gold(MadeBy::TABLE, schema::<MadeBy>()).await?;
         let mut state = SessionStateBuilder::new().with_config(config()).with_default_features().build();
-        datafusion::execution::FunctionRegistry::register_udf(&mut state, Arc::new(bucket_of()))?;
         datafusion::execution::FunctionRegistry::register_udaf(&mut state, Arc::new(distribution()))?;
         let inner = Inner { lake, catalog, state, directory: Mutex::default(), answers: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })

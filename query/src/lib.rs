@@ -23,7 +23,7 @@ pub use answer::deliveries::{Deliveries, DeliveryOutcome, SettledDelivery};
 pub use answer::overrides::{About, Decision, decision_row};
 pub use audience::Audience;
 pub use benchmark::quick_check::industries;
-pub use bucket::{BucketSize, Buckets, bucket_of};
+pub use bucket::{BucketSize, Buckets};
 pub use catalog::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
 pub use engine::{Answer, Engine, Error, List, Page, Row};
 pub use export::{Chunks, ExportFormat, Exported, csv_cell};

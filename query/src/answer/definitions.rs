@@ -1,6 +1,8 @@
 //! Packs side by side: what each says of a metric, its numbers on the same events, and where the
 //! difference comes from: each parameter in turn is taken over alone, and what that moves is told.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::frame::{Aggregates, Cut, Over, measure};
@@ -33,14 +35,15 @@ pub(crate) fn definitions(own: &[Pack]) -> Vec<Row> {
 pub(crate) async fn compare(over: &Over<'_>, packs: &[Pack]) -> Result<(Vec<Row>, Vec<Row>), Error> {
     let metrics: Vec<&'static Metric> = METRICS.iter().collect();
     let Some((first, others)) = packs.split_first() else { return Ok((Vec::new(), Vec::new())) };
+    let mut numbers = Numbers { over, known: HashMap::new() };
     let mut rows = Vec::new();
     for pack in packs {
-        let numbers = numbers(over, pack, &metrics).await?;
-        rows.extend(metrics.iter().zip(numbers).map(|(metric, row)| named(metric, pack, row)));
+        let found = numbers.under(pack, &metrics).await?;
+        rows.extend(metrics.iter().zip(found).map(|(metric, row)| named(metric, pack, row)));
     }
     let mut differences = Vec::new();
     for pack in others {
-        differences.extend(differing(over, first, pack, &rows).await?);
+        differences.extend(differing(&mut numbers, first, pack, &rows).await?);
     }
     Ok((rows, differences))
 }
@@ -57,26 +60,47 @@ fn named(metric: &Metric, pack: &Pack, numbers: Row) -> Row {
     row
 }
 
-/// The metrics of the whole period under a pack.
-async fn numbers(over: &Over<'_>, pack: &Pack, metrics: &[&'static Metric]) -> Result<Vec<Row>, Error> {
-    let question = over.question.under(pack.clone());
-    let Over { tables, directory, selection, .. } = *over;
-    let over = Over { tables, directory, selection, question: &question };
-    let cells = measure(&over, &question.buckets, metrics, Cut::Buckets).await?;
-    let nothing = Aggregates::default();
-    let found = cells.get(&(Some(0), None)).unwrap_or(&nothing);
-    let length: Length = lengths(&question.buckets)[0];
-    Ok(metrics.iter().map(|metric| measure::row(metric, found, length, pack)).collect())
+/// The metrics of the whole period, each measured once for all packs that agree on what moves it.
+struct Numbers<'a> {
+    over: &'a Over<'a>,
+    known: HashMap<String, Row>,
+}
+
+impl Numbers<'_> {
+    async fn under(&mut self, pack: &Pack, metrics: &[&'static Metric]) -> Result<Vec<Row>, Error> {
+        let is_unknown = |metric: &&&Metric| !self.known.contains_key(&choices(metric, pack));
+        let unknown: Vec<&'static Metric> = metrics.iter().filter(is_unknown).copied().collect();
+        if !unknown.is_empty() {
+            let Over { tables, directory, selection, question } = *self.over;
+            let question = question.under(pack.clone());
+            let over = Over { tables, directory, selection, question: &question };
+            let cells = measure(&over, &question.buckets, &unknown, Cut::Buckets).await?;
+            let nothing = Aggregates::default();
+            let found = cells.get(&(Some(0), None)).unwrap_or(&nothing);
+            let length: Length = lengths(&question.buckets)[0];
+            for metric in unknown {
+                self.known.insert(choices(metric, pack), measure::row(metric, found, length, pack));
+            }
+        }
+        Ok(metrics.iter().map(|metric| self.known[&choices(metric, pack)].clone()).collect())
+    }
+}
+
+/// A metric with all of a pack that decides its numbers.
+fn choices(metric: &Metric, pack: &Pack) -> String {
+    let moving = PARAMETERS.iter().filter(|parameter| parameter.metrics.contains(&metric.id));
+    let values: Vec<Value> = moving.map(|parameter| parameter.value(pack)).collect();
+    json!([metric.id, pack.min_n, values]).to_string()
 }
 
 /// What each parameter moves when it alone is taken over into the first pack.
-async fn differing(over: &Over<'_>, first: &Pack, pack: &Pack, rows: &[Row]) -> Result<Vec<Row>, Error> {
+async fn differing(numbers: &mut Numbers<'_>, first: &Pack, pack: &Pack, rows: &[Row]) -> Result<Vec<Row>, Error> {
     let mut found = Vec::new();
     for parameter in PARAMETERS.iter().filter(|p| p.value(first) != p.value(pack)) {
         let metrics: Vec<&'static Metric> = METRICS.iter().filter(|m| parameter.metrics.contains(&m.id)).collect();
         let mut mixed = first.clone();
         (parameter.take)(&mut mixed, pack);
-        for (metric, with) in metrics.iter().zip(numbers(over, &mixed, &metrics).await?) {
+        for (metric, with) in metrics.iter().zip(numbers.under(&mixed, &metrics).await?) {
             let is_base = |row: &&Row| row["metric"] == metric.id && row["pack"] == *first.id;
             let Some(base) = rows.iter().find(is_base) else { continue };
             let here = parameter.said(first);

@@ -8,6 +8,7 @@ use arrow::array::{Array, Int64Array, RecordBatch, StringArray, TimestampMicrose
 use datafusion::functions_aggregate::expr_fn::{max, min, sum};
 use datafusion::prelude::{Expr, col, lit, when};
 use dorado_lake::{Deployment, Instant, Lake, Tier};
+use tokio::sync::OnceCell;
 
 use crate::audience::Audience;
 use crate::catalog::Catalog;
@@ -45,6 +46,8 @@ pub(crate) struct Directory {
     deployed: BTreeMap<String, BTreeMap<String, i64>>,
     /// The teams that may be asked for, where not all may.
     only: Option<BTreeSet<String>>,
+    /// Incidents beside what their project deployed before them, once a pack has asked.
+    pub(crate) on_projects: OnceCell<Option<RecordBatch>>,
 }
 
 impl Directory {
@@ -94,6 +97,7 @@ impl Directory {
             services,
             environments,
             only: Some(tree),
+            on_projects: OnceCell::new(),
         })
     }
 
@@ -279,13 +283,17 @@ impl Selection {
 /// Typed access to a batch's columns by name; null where the column or the value is missing.
 pub(crate) struct Columns<'a>(pub(crate) &'a RecordBatch);
 
-impl Columns<'_> {
-    fn typed<A: Array + 'static>(&self, name: &str, row: usize) -> Option<&A> {
+impl<'a> Columns<'a> {
+    fn typed<A: Array + 'static>(&self, name: &str, row: usize) -> Option<&'a A> {
         self.0.column_by_name(name)?.as_any().downcast_ref::<A>().filter(|c| c.is_valid(row))
     }
 
+    pub(crate) fn str(&self, name: &str, row: usize) -> Option<&'a str> {
+        self.typed::<StringArray>(name, row).map(|c| c.value(row))
+    }
+
     pub(crate) fn text(&self, name: &str, row: usize) -> Option<String> {
-        self.typed::<StringArray>(name, row).map(|c| c.value(row).to_owned())
+        self.str(name, row).map(str::to_owned)
     }
 
     pub(crate) fn number(&self, name: &str, row: usize) -> Option<i64> {

@@ -1,42 +1,42 @@
-//! `bucket_of(ts, edges)`: the number of the bucket that an instant lies in, as a DataFusion function over
-//! whole batches. The edges are an argument, so that a plan that is sent elsewhere takes them along.
+//! `bucket_of(ts)`: the number of the bucket that an instant lies in, as a DataFusion function over whole batches. The
+//! edges belong to the function: a plan spells out the arguments of its functions over and over, and days are many.
 
+use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, ListArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, PrimitiveArray};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Field, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+
+use dorado_lake::Instant;
 
 use super::Buckets;
 
 impl Buckets {
-    /// The edges in microseconds, as the literal that `bucket_of` takes.
-    pub fn edges_literal(&self) -> Expr {
-        let micros = self.edges.iter().map(|edge| Some(edge.timestamp_micros()));
-        let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(micros)]);
-        lit(ScalarValue::List(Arc::new(list)))
-    }
-
-    /// The expression for the number of the bucket that `ts` lies in, null outside the period.
-    /// It prunes no files: say `ts >= from and ts < to` beside it.
+    /// The expression for the number of the bucket that `ts`, an instant as gold keeps it, lies in: the largest i with
+    /// edges\[i\] ≤ ts < edges\[i + 1\], null outside the period. It prunes no files: say `ts >= from and ts < to` beside it.
     pub fn index_expr(&self, ts: Expr) -> Expr {
-        bucket_of().call(vec![ts, self.edges_literal()])
+        let edges = self.edges.iter().map(Instant::timestamp_micros).collect();
+        let function = BucketOf { signature: Signature::any(1, Volatility::Immutable), edges };
+        ScalarUDF::new_from_impl(function).call(vec![ts])
     }
 }
 
-/// `bucket_of(ts timestamp, edges list<bigint>) -> int`: the largest i with edges\[i\] ≤ ts < edges\[i + 1\], in
-/// microseconds since 1970; null where there is none. Edges rise and are one literal.
-pub fn bucket_of() -> ScalarUDF {
-    ScalarUDF::new_from_impl(BucketOf { signature: Signature::user_defined(Volatility::Immutable) })
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 struct BucketOf {
     signature: Signature,
+    /// Rising, in microseconds.
+    edges: Vec<i64>,
+}
+
+impl fmt::Debug for BucketOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BucketOf").field("n_edges", &self.edges.len()).finish_non_exhaustive()
+    }
 }
 
 impl ScalarUDFImpl for BucketOf {
@@ -48,38 +48,22 @@ impl ScalarUDFImpl for BucketOf {
         &self.signature
     }
 
-    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        let [ts, _] = given else {
-            return plan_err!("bucket_of takes an instant and a list of edges, not {} arguments", given.len());
-        };
-        let zone = match ts {
-            DataType::Timestamp(_, zone) => zone.clone(),
-            DataType::Null => None,
-            other => return plan_err!("bucket_of takes a timestamp, not {other}"),
-        };
-        let edges = DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true)));
-        Ok(vec![DataType::Timestamp(TimeUnit::Microsecond, zone), edges])
-    }
-
-    fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int32)
+    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
+        match given {
+            [DataType::Timestamp(TimeUnit::Microsecond, _)] => Ok(DataType::Int32),
+            other => plan_err!("bucket_of takes a timestamp in microseconds, not {other:?}"),
+        }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [ts, ColumnarValue::Scalar(ScalarValue::List(edges))] = args.args.as_slice() else {
-            return exec_err!("the edges of bucket_of must be one literal");
-        };
-        let edges = edges.values().as_primitive::<Int64Type>();
-        if edges.null_count() > 0 || !edges.values().is_sorted() {
-            return exec_err!("the edges of bucket_of must rise");
-        }
-        let cuts = Cuts::new(edges.values());
-        match ts {
-            ColumnarValue::Array(ts) => Ok(ColumnarValue::Array(cuts.places(ts.as_primitive()))),
-            ColumnarValue::Scalar(ts) => {
+        let cuts = Cuts::new(&self.edges);
+        match args.args.as_slice() {
+            [ColumnarValue::Array(ts)] => Ok(ColumnarValue::Array(cuts.places(ts.as_primitive()))),
+            [ColumnarValue::Scalar(ts)] => {
                 let places = cuts.places(ts.to_array()?.as_primitive());
                 Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&places, 0)?))
             }
+            other => exec_err!("bucket_of takes one instant, not {}", other.len()),
         }
     }
 }
@@ -149,7 +133,7 @@ mod tests {
     use super::*;
     use arrow::array::{RecordBatch, TimestampMicrosecondArray};
     use chrono::{DateTime, TimeDelta};
-    use datafusion::prelude::{SessionContext, col};
+    use datafusion::prelude::{SessionContext, col, lit};
     use proptest::prelude::*;
 
     use crate::bucket::BucketSize;
@@ -179,19 +163,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sql_may_call_it_with_other_timestamps_and_on_literals() {
+    async fn literals_have_buckets_and_texts_have_none() {
+        let from: DateTime<chrono::Utc> = "2026-03-27T00:00:00Z".parse().unwrap();
+        let buckets = Buckets::new(from, from + TimeDelta::days(3), BucketSize::Day, chrono_tz::UTC).unwrap();
         let context = SessionContext::new();
-        context.register_udf(bucket_of());
-        let ask = async |sql: &str| {
-            let batches = context.sql(sql).await?.collect().await?;
-            ScalarValue::try_from_array(batches[0].column(0), 0)
+        let ask = async |given: Expr| {
+            let found = context.read_empty()?.select(vec![buckets.index_expr(given)])?.collect().await?;
+            ScalarValue::try_from_array(found[0].column(0), 0)
         };
-        let seconds = "select bucket_of(arrow_cast(ts, 'Timestamp(Second, None)'), [0, 1000000, 5000000])
-            from (values (2)) t(ts)";
-        assert_eq!(ask(seconds).await.unwrap(), ScalarValue::Int32(Some(1)));
-        assert_eq!(ask("select bucket_of(null, [0, 1])").await.unwrap(), ScalarValue::Int32(None));
-        assert!(ask("select bucket_of(now(), [2, 1])").await.unwrap_err().to_string().contains("must rise"));
-        assert!(ask("select bucket_of('x', [1, 2])").await.is_err());
+        let second_day = (from + TimeDelta::hours(30)).timestamp_micros();
+        let instant = ScalarValue::TimestampMicrosecond(Some(second_day), Some("UTC".into()));
+        assert_eq!(ask(lit(instant)).await.unwrap(), ScalarValue::Int32(Some(1)));
+        assert!(ask(lit("2026-03-28")).await.is_err());
     }
 
     proptest! {
