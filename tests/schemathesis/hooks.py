@@ -17,8 +17,9 @@ VALID = {
     "definition": "devlake",
 }
 # In every question that takes them: one about all that there is takes long.
-ALWAYS = {"from": "2026-10-01", "to": "2026-11-01T00:00:00Z", "packs": ["dora-2025", "fourkeys"]}
+ALWAYS = {"from": "2026-10-01", "to": "2026-11-01T00:00:00Z"}
 PERIOD = {"from": "2026-10-01T00:00:00.000Z", "to": "2026-11-01T00:00:00.000Z"}
+SEARCH = {"from": "2026-10-01", "to": "2026-11-01", "limit": 100, "query": "service:svc-0002 env:production"}
 IN_BODIES = {
     "/api/v1/session": {"token": os.environ["TOKEN"]},
     "/api/v1/overrides": {"deployment": "deploy-910", "incident": "inc-46"},
@@ -27,6 +28,10 @@ IN_BODIES = {
 }
 IN_PATHS = {
     "/webhooks/{source}/{connection}": {"connection": "main"},
+    "/api/plugins/webhook/connections/{connection}/deployments": {"connection": "main"},
+    "/api/plugins/webhook/connections/{connection}/issue/{key}/close": {"connection": "main"},
+    "/api/plugins/webhook/connections/{connection}/issues": {"connection": "main"},
+    "/api/plugins/webhook/connections/{connection}/pull_requests": {"connection": "main"},
     "/api/v4/groups/{id}/dora/metrics": {"id": "team-000"},
     "/api/v4/projects/{id}/dora/metrics": {"id": "svc-0002"},
 }
@@ -35,13 +40,24 @@ WITHOUT = {
     "/api/v1/collect": ("source",),
     # Not every table has every column to filter by.
     "/api/v1/export/{name}": ("service", "team", "repository", "environment"),
-    # A build without optimisation compares two packs in seconds, and more of them, cut into pieces, in minutes.
-    "/api/v1/definitions/compare": (
-        *("group_by", "compare", "pack", "definition", "window_hours", "first_deployment", "count_failed_attempts"),
-        *("min_n", "unit", "start", "failure", "recovery_start", "bots"),
-    ),
 }
+# One after the other, and in our century.
+BEGINS = ("authored", "committed", "created", "first", "opened", "started")
+BEGAN, ENDED = "2026-10-05T10:00:00Z", "2026-10-06T10:00:00Z"
+BEGAN_NS, ENDED_NS = 1_791_194_400_000_000_000, 1_791_280_800_000_000_000
 IN_FORMS = {"field": "n", "pack": "devlake", "tz": "Europe/Berlin"}
+
+
+def settle(body):
+    """Gives every instant in a body one that makes sense beside the others."""
+    for name, value in body.items() if isinstance(body, dict) else ():
+        if isinstance(value, (dict, list)):
+            settle(value)
+        elif name.endswith(("_at", "Date")) and value is not None:
+            is_begin = name.startswith(BEGINS)
+            body[name] = (BEGAN if is_begin else ENDED) if isinstance(value, str) else (BEGAN_NS if is_begin else ENDED_NS)
+    for item in body if isinstance(body, list) else ():
+        settle(item)
 
 
 @schemathesis.hook
@@ -59,10 +75,14 @@ def before_call(context, case, kwargs):
     case.query = query
     if path in IN_PATHS:
         case.path_parameters = {**case.path_parameters, **IN_PATHS[path]}
+    settle(case.body)
     if isinstance(case.body, dict):
         for name, value in IN_BODIES.get(path, {}).items():
             if case.body.get(name) is not None:
                 case.body[name] = value
+        if path in ("/api/v2/dora/deployments", "/api/v2/dora/failures"):
+            attributes = (case.body.get("data") or {}).get("attributes") or {}
+            attributes.update({name: value for name, value in SEARCH.items() if attributes.get(name) is not None})
         if path == "/grafana/query":
             for target in case.body.get("targets") or []:
                 form = target.get("payload") or {}

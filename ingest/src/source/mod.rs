@@ -29,11 +29,13 @@ mod terraform;
 mod time;
 mod told;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use dorado_lake::{Delivery, Fact, Instant};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use percent_encoding::percent_decode_str;
 
 use crate::http::{self, Http, Outgoing};
 
@@ -61,6 +63,11 @@ pub const KINDS: &[Kind] = &[
 /// The header in which a delivery says to which address of its tool's own API it was posted, where that tells what it
 /// is: the last segments, as `deployment`.
 pub const POSTED_TO: &str = "x-dorado-posted-to";
+
+/// What that header says.
+fn posted_to(delivery: &Delivery) -> Option<Cow<'_, str>> {
+    Some(percent_decode_str(delivery.header(POSTED_TO)?).decode_utf8_lossy())
+}
 
 /// A tool that can be connected, any number of times.
 #[derive(Debug, Clone, Copy)]

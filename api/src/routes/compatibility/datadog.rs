@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::bodies::{Datadog, DatadogDeployment, DatadogFailure, DatadogSearch, DatadogVerdict, DatadogVerdictByVersion};
 use super::hand_on;
 use super::search::{Search, Seeker, Wanted};
 use crate::access::{Caller, Credential, Visit, token_needed};
@@ -90,7 +91,7 @@ struct Version {
 
 /// Takes a deployment as it is posted to Datadog
 #[utoipa::path(post, operation_id = "datadog_deployment", path = "/api/v2/dora/deployment", tag = "Compatibility",
-    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    request_body(content = Datadog<DatadogDeployment>, description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Posted),
         (status = 401, description = "Not connected, or without its key", body = Problem,
@@ -102,7 +103,7 @@ pub(crate) async fn deployment(State(api): State<Api>, body: Body) -> Result<Jso
 
 /// Takes a failure as it is posted to Datadog
 #[utoipa::path(post, operation_id = "datadog_failure", path = "/api/v2/dora/failure", tag = "Compatibility",
-    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    request_body(content = Datadog<DatadogFailure>, description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Posted),
         (status = 401, description = "Not connected, or without its key", body = Problem,
@@ -114,7 +115,7 @@ pub(crate) async fn failure(State(api): State<Api>, body: Body) -> Result<Json<P
 
 /// Takes a failure as it was posted to Datadog before
 #[utoipa::path(post, operation_id = "datadog_incident", path = "/api/v2/dora/incident", tag = "Compatibility",
-    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    request_body(content = Datadog<DatadogFailure>, description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Posted),
         (status = 401, description = "Not connected, or without its key", body = Problem,
@@ -127,7 +128,7 @@ pub(crate) async fn incident(State(api): State<Api>, body: Body) -> Result<Json<
 /// Takes that a deployment failed or not, and what remedied it, as it is posted to Datadog
 #[utoipa::path(patch, operation_id = "datadog_patch", path = "/api/v2/dora/deployments/{id}", tag = "Compatibility",
     params(("id" = String, Path, description = "Id of the deployment", example = "deployment-20260302-1")),
-    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    request_body(content = Datadog<DatadogVerdict>, description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Posted),
         (status = 401, description = "Not connected, or without its key", body = Problem,
@@ -139,7 +140,7 @@ pub(crate) async fn patch(State(api): State<Api>, Path(id): Path<String>, body: 
 
 /// The same for the latest deployment of a service, environment and version
 #[utoipa::path(patch, operation_id = "datadog_patch_by_version", path = "/api/v2/dora/deployments", tag = "Compatibility",
-    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    request_body(content = Datadog<DatadogVerdictByVersion>, description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Posted),
         (status = 401, description = "Not connected, or without its key", body = Problem,
@@ -202,7 +203,7 @@ pub(crate) async fn delete_failure(
 
 /// Lists deployments that were posted as to Datadog
 #[utoipa::path(post, operation_id = "datadog_deployments", path = "/api/v2/dora/deployments", tag = "Compatibility",
-    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    request_body(content = Datadog<DatadogSearch>, description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "They, newest first", body = Found),
         (status = 401, description = "Not connected, or without its key", body = Problem,
@@ -214,7 +215,7 @@ pub(crate) async fn deployments(State(api): State<Api>, visit: Visit, body: Body
 
 /// Lists failures that were posted as to Datadog
 #[utoipa::path(post, operation_id = "datadog_failures", path = "/api/v2/dora/failures", tag = "Compatibility",
-    request_body(description = "What Datadog's documentation says", content_type = "application/json"),
+    request_body(content = Datadog<DatadogSearch>, description = "What Datadog's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "They, newest first", body = Found),
         (status = 401, description = "Not connected, or without its key", body = Problem,

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use dorado_ingest::Source;
 
+use super::bodies::{DevlakeDeployment, DevlakeIssue, DevlakePullRequest};
 use super::hand_on;
 use crate::api::Api;
 use crate::extract::{Body, Path};
@@ -13,7 +14,7 @@ use crate::taking::Taken;
 /// Takes a deployment as it is posted to DevLake
 #[utoipa::path(post, operation_id = "devlake_deployments", path = "/api/plugins/webhook/connections/{connection}/deployments", tag = "Compatibility",
     params(("connection" = String, Path, description = "DevLake's connection", example = "1")),
-    request_body(description = "What DevLake's documentation says", content_type = "application/json"),
+    request_body(content = DevlakeDeployment, description = "What DevLake's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Taken),
         (status = 401, description = "Not connected, or without its token", body = Problem,
@@ -30,7 +31,7 @@ pub(crate) async fn deployments(
 /// Takes an issue as it is posted to DevLake; one of type `INCIDENT` is an incident
 #[utoipa::path(post, operation_id = "devlake_issues", path = "/api/plugins/webhook/connections/{connection}/issues", tag = "Compatibility",
     params(("connection" = String, Path, description = "DevLake's connection", example = "1")),
-    request_body(description = "What DevLake's documentation says", content_type = "application/json"),
+    request_body(content = DevlakeIssue, description = "What DevLake's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Taken),
         (status = 401, description = "Not connected, or without its token", body = Problem,
@@ -47,7 +48,7 @@ pub(crate) async fn issues(
 /// Takes a pull request as it is posted to DevLake
 #[utoipa::path(post, operation_id = "devlake_pull_requests", path = "/api/plugins/webhook/connections/{connection}/pull_requests", tag = "Compatibility",
     params(("connection" = String, Path, description = "DevLake's connection", example = "1")),
-    request_body(description = "What DevLake's documentation says", content_type = "application/json"),
+    request_body(content = DevlakePullRequest, description = "What DevLake's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Taken),
         (status = 401, description = "Not connected, or without its token", body = Problem,
@@ -64,7 +65,7 @@ pub(crate) async fn pull_requests(
 /// Takes the closing of an issue as it is posted to DevLake
 #[utoipa::path(post, operation_id = "devlake_close", path = "/api/plugins/webhook/connections/{connection}/issue/{key}/close", tag = "Compatibility",
     params(("connection" = String, Path, description = "DevLake's connection", example = "1"),
-        ("key" = String, Path, description = "The issue's key", example = "DLK-1234")),
+        ("key" = String, Path, description = "The issue's key", pattern = "^[^/]+$", example = "DLK-1234")),
     responses(
         (status = 200, description = "It is kept", body = Taken),
         (status = 401, description = "Not connected, or without its token", body = Problem,

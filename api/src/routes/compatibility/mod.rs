@@ -1,6 +1,7 @@
 //! Other products' own addresses, so that who posts there posts here by changing the base URL. What is posted goes the
 //! way of every delivery, and the source of that product reads it.
 
+mod bodies;
 mod datadog;
 mod devlake;
 mod gitlab;
@@ -10,6 +11,7 @@ mod search;
 use axum::routing::post;
 use dorado_ingest::{POSTED_TO, Source};
 use http::{HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -52,6 +54,9 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     ROOTS[1..].iter().fold(routes, |routes, root| routes.route(&format!("{root}{{*path}}"), post(devlake::elsewhere)))
 }
 
+/// What stands encoded in the header that tells the address.
+const NOT_IN_HEADERS: &AsciiSet = &CONTROLS.add(b'%');
+
 /// Takes a body for the first of the sources that fit and authenticate it, with the address that it was posted to.
 async fn hand_on(
     api: &Api,
@@ -59,12 +64,8 @@ async fn hand_on(
     posted_to: &str,
     fits: impl Fn(&dyn Source) -> bool,
 ) -> Result<Taken, Problem> {
-    let value = HeaderValue::from_str(posted_to).map_err(|_no_header| {
-        Problem::new(Kind::InvalidParameter, "the address has characters that no id has")
-            .parameter("path")
-            .value(posted_to)
-            .expected("visible ASCII characters")
-    })?;
+    let encoded = utf8_percent_encode(posted_to, NOT_IN_HEADERS).to_string();
+    let value = HeaderValue::try_from(encoded).expect("what no header may have is encoded");
     body.headers.insert(HeaderName::from_static(POSTED_TO), value);
     let taken = take(api, body, |source, _| fits(source)).await?;
     match &taken.ignored {

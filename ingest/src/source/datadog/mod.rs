@@ -13,7 +13,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::reading::Told;
-use super::{BadOption, Connection, Error, Kind, POSTED_TO, Source, options};
+use super::{BadOption, Connection, Error, Kind, Source, options, posted_to};
 use crate::signature::{Checked, Secret, check_same, check_token};
 
 /// Datadog's API as a kind of connection.
@@ -59,7 +59,7 @@ impl Source for Datadog {
     /// A verdict may be given, changed and given again in the same words, and what was deleted be deleted again: each time it
     /// is another delivery.
     fn delivery_id(&self, delivery: &Delivery) -> Option<String> {
-        let path = delivery.header(POSTED_TO)?;
+        let path = posted_to(delivery)?;
         let digest = hex::encode(Sha256::digest([path.as_bytes(), b"\n", &delivery.body].concat()));
         let says_when = path.contains('/');
         Some(if says_when { format!("{digest}/{}", delivery.received_at.timestamp_micros()) } else { digest })

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::source::POSTED_TO;
 use crate::source::checks::{check_snapshots_of, delivery, fixtures, no_parse_errors_of, told};
 
 fn datadog() -> Arc<dyn Source> {

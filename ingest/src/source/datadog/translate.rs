@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::source::events::sha;
 use crate::source::reading::{Place, Told, first_line, parse, repository_of_url};
-use crate::source::{Error, POSTED_TO};
+use crate::source::{Error, posted_to};
 
 /// Translates a body by the path that it was posted to.
 pub(super) fn posted(delivery: &Delivery) -> Result<Told, Error> {
@@ -20,7 +20,7 @@ pub(super) fn posted(delivery: &Delivery) -> Result<Told, Error> {
         return Err(data.missing("attributes"));
     }
     let source = delivery.source_name();
-    match kind_of(delivery.header(POSTED_TO), &data) {
+    match kind_of(posted_to(delivery).as_deref(), &data) {
         Some(Posted::Deployment) => Ok(Told::one(Fact::Deployment(deployment(&attributes, &source, &body)?))),
         Some(Posted::Failure) => Ok(Told::one(Fact::Incident(failure(&attributes, &source, &body)?))),
         Some(Posted::Verdict(id)) => verdict(&attributes, id, delivery),
@@ -56,7 +56,8 @@ fn kind_of(path: Option<&str>, data: &Place<'_>) -> Option<Posted> {
 
 /// What a call deletes, which has no body: it is gone from when it arrives.
 fn deleted(delivery: &Delivery) -> Option<Fact> {
-    let (kind, id) = delivery.header(POSTED_TO)?.split_once('/')?;
+    let path = posted_to(delivery)?;
+    let (kind, id) = path.split_once('/')?;
     let (source, id, deleted_at) = (delivery.source_name(), id.to_owned(), Some(delivery.received_at));
     match kind {
         "deployment" => Some(Fact::Deployment(Deployment { source, id, deleted_at, ..Deployment::default() })),

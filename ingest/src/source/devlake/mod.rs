@@ -13,7 +13,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::reading::Told;
-use super::{BadOption, Connection, Error, Kind, POSTED_TO, Source, options};
+use super::{BadOption, Connection, Error, Kind, Source, options, posted_to};
 use crate::signature::{Secret, check_token};
 
 /// DevLake's webhook API as a kind of connection.
@@ -61,7 +61,7 @@ impl Source for DevLake {
 
     /// A closing has no body.
     fn delivery_id(&self, delivery: &Delivery) -> Option<String> {
-        let path = delivery.header(POSTED_TO)?;
+        let path = posted_to(delivery)?;
         Some(hex::encode(Sha256::digest([path.as_bytes(), b"\n", &delivery.body].concat())))
     }
 

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::source::POSTED_TO;
 use crate::source::checks::{check_snapshots_of, delivery, fixtures, no_parse_errors_of, told};
 
 fn devlake(options: &serde_json::Value) -> Arc<dyn Source> {
@@ -52,6 +53,7 @@ fn ids_are_of_one_connection() {
         told(source.as_ref(), &delivery)[0]["id"].clone()
     };
     assert_eq!((id("1/issues"), id("2/issues")), (json!("webhook:1:DLK-7"), json!("webhook:2:DLK-7")));
+    assert_eq!(id("1/issue/caf%C3%A9/close"), json!("webhook:1:café"));
 }
 
 #[test]
@@ -64,4 +66,5 @@ fn closings_of_two_issues_are_two_deliveries() {
         source.delivery_id(&delivery).unwrap()
     };
     assert_ne!(id("1/issue/DLK-7/close"), id("1/issue/DLK-8/close"));
+    assert_ne!(id("1/issue/caf%C3%A9/close"), id("1/issue/cafe/close"));
 }

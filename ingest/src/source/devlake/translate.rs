@@ -6,11 +6,11 @@ use dorado_lake::{Change, Delivery, Deployment, Fact, Incident, Instant, PullReq
 use super::Options;
 use crate::source::events::sha;
 use crate::source::reading::{Place, Told, first_line, parse, repository_of_url};
-use crate::source::{Error, POSTED_TO};
+use crate::source::{Error, posted_to};
 
 /// Translates a body by the path that it was posted to.
 pub(super) fn posted(delivery: &Delivery, options: &Options) -> Result<Told, Error> {
-    let path = delivery.header(POSTED_TO).unwrap_or_default();
+    let path = posted_to(delivery).unwrap_or_default();
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let (connection, what) = segments.split_first().map_or(("", &[][..]), |(first, rest)| (*first, rest));
     let of = Of { source: delivery.source_name(), scope: format!("webhook:{connection}"), options };

@@ -65,6 +65,16 @@ fn of_type(kind: EventType, generator: &mut SchemaGenerator) -> Value {
             required.retain(|name| name != "id");
         }
     }
+    // Several names of an id are told apart above.
+    let others: Vec<_> = aliases.iter().filter(|(_, field, _)| *field != "id").collect();
+    let beside = others.iter().enumerate().flat_map(|(n, (_, field, alias))| {
+        let before = others[..n].iter().filter(move |other| other.1 == *field).map(|other| other.2);
+        [*field].into_iter().chain(before).map(move |name| json!({"required": [name, alias]}))
+    });
+    let beside: Vec<Value> = beside.collect();
+    if !beside.is_empty() {
+        schema["not"] = json!({"anyOf": beside});
+    }
     schema
 }
 
