@@ -23,10 +23,11 @@ pub(crate) async fn causes(over: &Over<'_>) -> Result<Option<DataFrame>, Error> 
     let Some(beside) = over.directory.on_projects.get_or_try_init(|| beside(over)).await? else { return Ok(None) };
     let frame = over.tables.session.read_batch(beside.clone())?;
     let before_ms = "(cast(opened_at as bigint) - cast(success_finished_at as bigint)) / 1000";
-    let near = over.question.pack.window_ms().map_or_else(
-        || "success_deployment is not null".to_owned(),
-        |window| format!("{before_ms} <= {window}"),
-    );
+    let near = over
+        .question
+        .pack
+        .window_ms()
+        .map_or_else(|| "success_deployment is not null".to_owned(), |window| format!("{before_ms} <= {window}"));
     let columns = [
         ("service", "success_service", "service"),
         ("environment", "success_environment", "environment"),

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::bodies::{Datadog, DatadogDeployment, DatadogFailure, DatadogSearch, DatadogVerdict, DatadogVerdictByVersion};
+use super::bodies::{
+    Datadog, DatadogDeployment, DatadogFailure, DatadogSearch, DatadogVerdict, DatadogVerdictByVersion,
+};
 use super::hand_on;
 use super::search::{Search, Seeker, Wanted};
 use crate::access::{Caller, Credential, Visit, token_needed};
