@@ -81,7 +81,9 @@ pub(crate) async fn catch_up(
         if *stop.borrow() {
             return Ok(());
         }
-        replay::go_on(engine, sources).await?;
+        if let Err(error) = replay::go_on(engine, sources).await {
+            replay::give_up(engine.lake(), error).await?;
+        }
     }
     while settle_batch(engine, sources, wakers).await? {
         engine.refresh().await?;
@@ -135,6 +137,6 @@ pub(crate) fn sender<'a>(sources: &'a [Arc<dyn Source>], delivery: &Delivery) ->
     sources.iter().find(|source| source.name() == delivery.source && source.connection() == delivery.connection)
 }
 
-fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }

@@ -61,3 +61,17 @@ pub(crate) async fn go_on(engine: &Engine, sources: &[Arc<dyn Source>]) -> anyho
     }
     Ok(lake.keep_replay(replay).await?)
 }
+
+/// Ends a replay that cannot go on, so that it holds up nothing else; what trying again may help is left to that.
+pub(crate) async fn give_up(lake: &Lake, error: anyhow::Error) -> anyhow::Result<()> {
+    let is_temporary = error.chain().any(|cause| {
+        let of_lake = cause.downcast_ref::<dorado_lake::Error>().is_some_and(dorado_lake::Error::is_temporary);
+        of_lake || cause.downcast_ref::<dorado_query::Error>().is_some_and(dorado_query::Error::is_temporary)
+    });
+    let Some(replay) = lake.replay().await?.filter(|replay| replay.is_under_way() && !is_temporary) else {
+        return Err(error);
+    };
+    let said = pipeline::chain(&error);
+    tracing::error!(error = %said, n_deliveries = replay.n_done, "the replay ended early");
+    Ok(lake.keep_replay(Replay { ended_at: Some(Utc::now()), error: Some(said), ..replay }).await?)
+}

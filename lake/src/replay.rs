@@ -17,7 +17,7 @@ pub struct Replay {
     pub since: Option<Instant>,
     /// When it was asked for.
     pub began_at: Option<Instant>,
-    /// When it was through; `None` while it is under way.
+    /// When it was through or ended early; `None` while it is under way.
     pub ended_at: Option<Instant>,
     /// Everything up to this arrival has been read.
     pub after: i64,
@@ -27,6 +27,8 @@ pub struct Replay {
     pub n_done: u64,
     /// Those that say something else now.
     pub n_changed: u64,
+    /// Why it ended before it was through, where it did.
+    pub error: Option<String>,
 }
 
 /// What a [`Run`] has no place for.
@@ -56,12 +58,17 @@ impl Replay {
             scope: run.n_total.map(|n_total| (through, n_total)),
             n_done: run.n_done.unwrap_or_default(),
             n_changed: run.n_deliveries,
+            error: run.error,
         }
     }
 
     fn into_run(self) -> Run {
         let (through, n_total) = self.scope.unzip();
-        let state = if self.is_under_way() { RunState::Running } else { RunState::Idle };
+        let state = match (&self.ended_at, &self.error) {
+            (None, _) => RunState::Running,
+            (Some(_), None) => RunState::Idle,
+            (Some(_), Some(_)) => RunState::Failed,
+        };
         let note =
             Note { source: self.source, ended_at: self.ended_at, after: self.after, through: through.unwrap_or(0) };
         Run {
@@ -73,6 +80,7 @@ impl Replay {
             n_deliveries: self.n_changed,
             n_done: Some(self.n_done),
             n_total,
+            error: self.error,
             ..Run::default()
         }
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use chrono::Utc;
 use dorado_ingest::{Source, Wakers};
 use dorado_lake::{Instant, Replay};
@@ -21,6 +21,7 @@ use crate::config::{Config, day};
 use crate::pipeline;
 use crate::telemetry::say;
 
+const ENDED_EARLY: &str = "the replay ended early; what it did so far counts";
 const GOES_ON: &str = "interrupted; the server goes on with the replay, and the same command again shows how it stands";
 
 /// Replays what is asked for.
@@ -73,6 +74,9 @@ async fn here(
     bar.finish_and_clear();
     let done = lake.replay().await?.unwrap_or_default();
     lake.clone().close();
+    if let Some(error) = done.error {
+        bail!("{ENDED_EARLY}: {error}");
+    }
     Ok((done.n_done, done.n_changed))
 }
 
@@ -89,10 +93,13 @@ async fn follow(server: &Beside, source: Option<&str>, since: Option<Instant>) -
         let told = server.get("/api/v1/replay").await?;
         show(&bar, number(&told, "n_done"), told["n_total"].as_u64(), number(&told, "n_changed"));
         // One that is done may have been followed by another.
-        Ok((told["state"] == "done" || told["began_at"] != begun["began_at"]).then_some(told))
+        Ok((told["state"] != "running" || told["began_at"] != begun["began_at"]).then_some(told))
     })
     .await?;
     bar.finish_and_clear();
+    if let Some(error) = done["error"].as_str() {
+        bail!("{ENDED_EARLY}: {error}");
+    }
     Ok((number(&done, "n_done"), number(&done, "n_changed")))
 }
 

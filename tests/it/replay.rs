@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -50,11 +51,15 @@ impl Bench {
         Serving::start_with(&self.data(), &[("DORADO_TEST_SECRET", SECRET)])
     }
 
-    fn replay(&self, args: &[&str]) -> String {
+    fn command(&self, args: &[&str]) -> Command {
         let data: &Path = &self.data();
         let mut command = command(["replay", "--data"]);
         command.arg(data).arg("--config").arg(data.join("dorado.toml")).args(args).env("DORADO_TEST_SECRET", SECRET);
-        let output = command.output().unwrap();
+        command
+    }
+
+    fn replay(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -178,6 +183,34 @@ fn a_replay_beside_a_server_changes_the_same() {
     assert_eq!(told_by(&server), found);
     server.terminate();
     assert_eq!(bench.told(), found);
+}
+
+#[test]
+fn a_replay_that_cannot_go_on_says_why_and_holds_up_nothing() {
+    let bench = Bench::new("");
+    for file in
+        files(&bench.data().join("deliveries")).iter().filter(|file| file.extension().is_some_and(|e| e == "parquet"))
+    {
+        let n_bytes = std::fs::metadata(file).unwrap().len() as usize;
+        std::fs::write(file, vec![0; n_bytes]).unwrap();
+    }
+    bench.configure(BY_WORKFLOW);
+    let server = bench.serve();
+    let mut command = bench.command(&[]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("the replay ended early"), "{said}");
+    let status = server.json("/api/v1/replay");
+    assert!(status["state"] == "failed" && status["error"].is_string(), "{status}");
+    deliver(&server, 100, "workflow_run", &workflow_run(100));
+    server.wait_until_settled();
+    assert_eq!(server.rows(&format!("/api/v1/deployments?{PERIOD}")).len(), 2);
+    server.terminate();
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 /// Enough that a replay has several portions.

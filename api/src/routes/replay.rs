@@ -31,7 +31,7 @@ pub(crate) struct ReplayParams {
 /// How a replay stands.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReplayStatus {
-    /// `none`: there was none yet. `running`, or `done`, and its results count.
+    /// `none`: there was none yet. `running`, or `done`, and its results count. `failed`: it ended early.
     #[schema(example = "running")]
     state: &'static str,
     /// Only deliveries of this source.
@@ -40,7 +40,7 @@ pub(crate) struct ReplayStatus {
     since: Option<String>,
     /// When it was asked for.
     began_at: Option<String>,
-    /// When it was through.
+    /// When it was through, or ended early.
     ended_at: Option<String>,
     /// Deliveries read.
     n_done: u64,
@@ -48,6 +48,8 @@ pub(crate) struct ReplayStatus {
     n_total: Option<u64>,
     /// Deliveries that say something else than before.
     n_changed: u64,
+    /// Why it ended early, where it did; asked for again, it begins anew.
+    error: Option<String>,
 }
 
 impl From<Option<Replay>> for ReplayStatus {
@@ -55,6 +57,7 @@ impl From<Option<Replay>> for ReplayStatus {
         let state = match &replay {
             None => "none",
             Some(replay) if replay.is_under_way() => "running",
+            Some(Replay { error: Some(_), .. }) => "failed",
             Some(_) => "done",
         };
         let replay = replay.unwrap_or_default();
@@ -68,6 +71,7 @@ impl From<Option<Replay>> for ReplayStatus {
             n_done: replay.n_done,
             n_total: replay.scope.map(|(_, n_total)| n_total),
             n_changed: replay.n_changed,
+            error: replay.error,
         }
     }
 }
