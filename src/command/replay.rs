@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::beside::{Beside, showing, until};
 use super::open;
-use super::words::counted;
+use super::words::{count, counted};
 use crate::cli::ReplayArgs;
 use crate::config::{Config, day};
 use crate::pipeline;
@@ -47,8 +47,9 @@ pub(crate) fn run(args: &ReplayArgs, config_file: Option<&Path>) -> Result<()> {
             Err(error) => Err(error),
         }
     })?;
-    let (read, changed) = (counted(n_read as i64, "record"), counted(n_changed as i64, "record"));
-    Ok(say(format_args!("{read} replayed; {changed} of them say something else now"))?)
+    let (read, changed) = (counted(n_read as i64, "record"), count(n_changed as i64));
+    let verb = if n_changed == 1 { "says" } else { "say" };
+    Ok(say(format_args!("{read} replayed; {changed} of them {verb} something else now"))?)
 }
 
 /// Replays in this process; gives how many deliveries were read, and how many say something else.

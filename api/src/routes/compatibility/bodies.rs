@@ -12,6 +12,8 @@ pub(crate) struct DevlakeDeployment {
     /// Unique within the connection.
     #[schema(min_length = 1)]
     id: String,
+    /// When it was made.
+    created_date: Option<String>,
     /// When it began.
     started_date: String,
     /// When it ended.
@@ -24,6 +26,8 @@ pub(crate) struct DevlakeDeployment {
     original_environment: Option<String>,
     /// Its name for people.
     display_title: Option<String>,
+    /// The same, where there is no title.
+    name: Option<String>,
     /// What was deployed, one a repository.
     #[schema(min_items = 1)]
     deployment_commits: Vec<DevlakeCommit>,
@@ -38,6 +42,8 @@ pub(crate) struct DevlakeCommit {
     /// Its hash.
     #[schema(min_length = 1)]
     commit_sha: String,
+    /// Its message; not read.
+    commit_msg: Option<String>,
     /// Branch or tag.
     ref_name: Option<String>,
     /// What came of it, where that differs from the deployment.
@@ -81,6 +87,10 @@ pub(crate) struct DevlakeIssue {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub(crate) struct DevlakePullRequest {
+    /// The same as text, where there is no number.
+    id: Option<String>,
+    /// `OPEN`, `CLOSED` or `MERGED`; not read, as the instants tell.
+    status: Option<String>,
     /// Its number.
     pull_request_key: i64,
     /// Its title.
@@ -89,6 +99,8 @@ pub(crate) struct DevlakePullRequest {
     url: Option<String>,
     /// The repository, where no page tells it.
     base_repo_id: Option<String>,
+    /// The repository that it comes from; not read.
+    head_repo_id: Option<String>,
     /// The branch that it goes to.
     base_ref: Option<String>,
     /// The branch that it comes from.
@@ -114,6 +126,8 @@ pub(crate) struct Datadog<T> {
 /// The same, one level in.
 #[derive(ToSchema)]
 pub(crate) struct DatadogData<T> {
+    /// What it is about, where the address does not tell.
+    id: Option<String>,
     /// What kind of request.
     r#type: Option<String>,
     attributes: T,
