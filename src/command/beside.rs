@@ -96,6 +96,9 @@ impl Beside {
         let url_of_server = Url::parse(&address).with_context(|| format!("`{address}` is no address of a server"))?;
         let (secret, made) = if let Ok(token) = std::env::var(TOKEN_VARIABLE) {
             (Secret::value(token), None)
+        } else if asked.server.is_some() {
+            // A token of this register is for nobody else.
+            bail!("set {TOKEN_VARIABLE} to a token of the server at {url_of_server}, with the scope `admin`");
         } else {
             let register = open::register(url, config)?;
             let now = Utc::now();

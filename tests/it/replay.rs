@@ -199,6 +199,18 @@ fn a_replay_that_cannot_go_on_says_why_and_holds_up_nothing() {
     server.terminate();
 }
 
+#[test]
+fn a_server_that_is_named_is_sent_no_token_of_this_register() {
+    let bench = Bench::new("");
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    other.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", other.local_addr().unwrap());
+    let output = bench.command(&["--server", &address]).env_remove("DORADO_TOKEN").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("DORADO_TOKEN"), "{said}");
+    assert!(other.accept().is_err(), "it was connected to");
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
