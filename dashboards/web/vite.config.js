@@ -72,6 +72,31 @@ function neverProxies() {
   };
 }
 
+/** The page waits for nothing while it draws, and its only boundary is the one that `mount` makes, which catches nothing: what
+    Svelte has for those that do is left out, and `await` in a template or `<svelte:boundary>` would not build. */
+function neverPends() {
+  return {
+    name: 'never-pends',
+    apply: 'build',
+    enforce: 'pre',
+    transform(code, id) {
+      if (id.endsWith('.svelte') && /<svelte:boundary|\{[@#]?(await|const .*= await)\b/.test(code)) this.error('see neverPends in vite.config.js');
+      const settled = 'if (async.length === 0 && pending.length === 0) {';
+      if (id.endsWith('svelte/src/internal/client/reactivity/async.js')) {
+        if (!code.includes(settled)) throw new Error('svelte asks elsewhere now whether there is something to wait for');
+        return { code: code.replace(settled, 'if (true) {'), map: null };
+      }
+      if (!id.endsWith('svelte/src/internal/client/dom/blocks/boundary.js')) return undefined;
+      return {
+        code: `import { EFFECT_PRESERVED, EFFECT_TRANSPARENT } from '#client/constants';
+import { block, branch } from '../../reactivity/effects.js';
+export const boundary = (node, _, children) => block(() => void branch(() => children(node)), EFFECT_TRANSPARENT | EFFECT_PRESERVED), pending = () => 0;`,
+        map: null,
+      };
+    },
+  };
+}
+
 /** Svelte's own messages are the names of pages about them, each in a function; `vite` in development tells them in full. */
 function fewWords() {
   return {
@@ -86,7 +111,7 @@ function fewWords() {
 
 export default defineConfig({
   base: './',
-  plugins: [neverHydrates(), neverProxies(), fewWords(), svelte(), notices(), plainTags()],
+  plugins: [neverHydrates(), neverProxies(), neverPends(), fewWords(), svelte(), notices(), plainTags()],
   build: {
     outDir: '../dist',
     emptyOutDir: true,
