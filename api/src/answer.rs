@@ -127,7 +127,7 @@ impl Wanted {
 
     fn describe(headers: &mut HeaderMap, tag: &Tag) {
         headers.insert(ETAG, tag.header());
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         headers.insert(VARY, HeaderValue::from_static("Accept, Authorization, Cookie"));
     }
 

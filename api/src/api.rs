@@ -70,7 +70,7 @@ impl Api {
     pub(crate) async fn grant(&self, credential: &Credential) -> Result<Option<Grant>, Problem> {
         let Some(key) = credential.key() else { return Ok(None) };
         let now = self.now();
-        if let Some(grant) = self.door().believed(&key, now) {
+        if let Some(grant) = self.door().believed(credential, now) {
             return Ok(Some(grant));
         }
         let since = tokio::time::Instant::now();

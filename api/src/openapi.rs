@@ -2,6 +2,7 @@
 //! committed as `docs/openapi.json`.
 
 mod examples;
+mod problems;
 
 use dorado_ingest::{KINDS, events};
 use dorado_query::{Exported, FAILURES, METRICS, PACKS, industries};
@@ -14,7 +15,7 @@ use crate::layer::OPEN;
 use crate::names::Names;
 use crate::problem::Problem;
 use crate::router::routes;
-use crate::routes::compatibility::{PANELS, ROOTS};
+use crate::routes::compatibility::{PANELS, ROOTS, SENSELESS_IS_400};
 use crate::routes::overrides::{DECISION_FIELDS, REASON_AT_MOST, VERDICTS};
 
 #[derive(utoipa::OpenApi)]
@@ -57,6 +58,7 @@ pub fn openapi() -> Value {
             }
         }
     }
+    api["components"]["responses"] = problems::responses();
     api["components"]["securitySchemes"] = json!({
         "token": {"type": "http", "scheme": "bearer", "description": "A token, as `dorado token create` makes one"},
         "session": {"type": "apiKey", "in": "cookie", "name": HOST_COOKIE, "description": "The page's cookie"},
@@ -67,39 +69,36 @@ pub fn openapi() -> Value {
     Value::Object(api)
 }
 
+/// Answers that are not made for whom they go to, so that nobody can have them already or wish for another format.
+const NOT_NEGOTIATED: [&str; 4] =
+    ["/api/v1/events/schema", "/api/v1/export/{name}", "/api/v1/replay", "/api/v1/session"];
+
 /// The problems that any operation of its kind can answer with.
 fn add_problems(operation: &mut Value, path: &str, method: &str) {
-    let has_parameters = operation["parameters"].as_array().is_some_and(|all| !all.is_empty());
-    let mut statuses = vec![("500", "Dorado failed")];
-    if ["/api/", "/webhooks", PANELS].iter().any(|root| path.starts_with(root)) {
-        statuses.push(("400", "The request cannot be read"));
-        statuses.push(("422", "A parameter makes no sense"));
-        statuses.push(("503", "Too much at once, or the store does not answer; `Retry-After` says when to try again"));
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    let mut statuses = vec![414, 500];
+    let asks_the_store = ["/api/", "/webhooks", "/metrics", PANELS].iter().any(|root| path.starts_with(root));
+    if asks_the_store {
+        statuses.push(503);
     }
-    if method == "get" && path.starts_with("/api/v1/") {
-        statuses.push(("406", "No format that `Accept` names"));
-        statuses.push(("304", "The caller has this answer already"));
+    // `/openapi.json` reads nothing of its address.
+    match path {
+        "/openapi.json" => {}
+        _ if path.starts_with(SENSELESS_IS_400) => statuses.push(400),
+        _ => statuses.extend([400, 422]),
+    }
+    if method == "get" && path.starts_with("/api/v1/") && !NOT_NEGOTIATED.contains(&path) {
+        statuses.push(406);
+        responses.entry("304").or_insert(json!({"description": "The caller has this answer already"}));
     }
     if ["post", "patch", "delete"].contains(&method) {
-        statuses.push(("403", "Sent by a browser for another site's page"));
+        statuses.push(403);
     }
     if ["post", "patch"].contains(&method) {
-        statuses.push(("408", "The body took too long"));
-        statuses.push(("413", "The body is too large"));
-        statuses.push(("415", "The body is of an unknown type or encoding"));
+        statuses.extend([408, 413, 415]);
     }
-    if has_parameters {
-        statuses.push(("414", "The address is too long"));
-    }
-    let Some(responses) = operation["responses"].as_object_mut() else { return };
-    for (status, description) in statuses {
-        let problem = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
-        let response = match status {
-            "304" => json!({ "description": description }),
-            _ => json!({ "description": description, "content": problem }),
-        };
-        responses.entry(status).or_insert(response);
-    }
+    problems::add(responses, &statuses);
+    problems::show(responses);
 }
 
 /// Who is let in: what is not open needs a token.
@@ -108,12 +107,8 @@ fn add_doors(operation: &mut Value, path: &str) {
         return;
     }
     operation["security"] = json!([{"token": []}, {"session": []}]);
-    for (status, description) in [("401", "No token, or not a valid one"), ("403", "The token does not allow this")] {
-        let problem = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
-        let response = json!({"description": description, "content": problem});
-        if let Some(responses) = operation["responses"].as_object_mut() {
-            responses.entry(status).or_insert(response);
-        }
+    if let Some(responses) = operation["responses"].as_object_mut() {
+        problems::add(responses, &[401, 403]);
     }
 }
 

@@ -5,6 +5,7 @@ mod answers;
 mod connections;
 mod deliveries;
 mod described;
+mod gitlab;
 mod problems;
 mod scope;
 

@@ -33,13 +33,7 @@ fn overview() -> Value {
         }
     }
     grid.add(12, 8, stages(TEAMS));
-    dashboard(
-        "dorado-overview",
-        "Dorado: overview",
-        &[variable("team", "Team", "teams", Choice::Several)],
-        TEAMS,
-        &grid,
-    )
+    dashboard("dorado-overview", "Dorado: overview", variable("team", "Team", "teams", Choice::Several), TEAMS, &grid)
 }
 
 /// Teams side by side: a metric each, a line a team. In order of their names, and never a ranking of people.
@@ -55,7 +49,7 @@ fn teams() -> Value {
     dashboard(
         "dorado-teams",
         "Dorado: teams compared",
-        &[variable("team", "Team", "teams", Choice::Several)],
+        variable("team", "Team", "teams", Choice::Several),
         TEAMS,
         &grid,
     )
@@ -74,7 +68,7 @@ fn service() -> Value {
     dashboard(
         "dorado-service",
         "Dorado: one service",
-        &[variable("service", "Service", "services", Choice::One)],
+        variable("service", "Service", "services", Choice::One),
         SERVICE,
         &grid,
     )
@@ -117,12 +111,9 @@ impl Grid {
     }
 }
 
-fn dashboard(uid: &str, title: &str, variables: &[Value], filter: Filter, grid: &Grid) -> Value {
+fn dashboard(uid: &str, title: &str, variable: Value, filter: Filter, grid: &Grid) -> Value {
+    let variables = [data_source_variable(), variable];
     json!({
-        "__inputs": [{
-            "name": "DS_DORADO", "label": "Dorado", "description": "The Infinity data source that asks Dorado",
-            "type": "datasource", "pluginId": PLUGIN, "pluginName": "Infinity"
-        }],
         "__requires": [
             {"type": "grafana", "id": "grafana", "name": "Grafana", "version": "11.6.0"},
             {"type": "datasource", "id": PLUGIN, "name": "Infinity", "version": "3.0.0"}
@@ -152,8 +143,19 @@ fn dashboard(uid: &str, title: &str, variables: &[Value], filter: Filter, grid: 
 
 const PLUGIN: &str = "yesoreyeram-infinity-datasource";
 
+/// What is chosen by [`data_source_variable`].
 fn data_source() -> Value {
-    json!({"type": PLUGIN, "uid": "${DS_DORADO}"})
+    json!({"type": PLUGIN, "uid": "${datasource}"})
+}
+
+/// Which Infinity data source asks Dorado: the provisioned one, else the first. It is a variable and no input of the
+/// import, because Grafana asks nobody for inputs where it reads dashboards from a folder.
+fn data_source_variable() -> Value {
+    json!({
+        "type": "datasource", "name": "datasource", "label": "Data source", "query": PLUGIN,
+        "current": {"selected": true, "text": "Dorado", "value": "dorado"},
+        "refresh": 1, "multi": false, "includeAll": false, "hide": 0, "regex": "", "skipUrlSync": false, "options": [],
+    })
 }
 
 /// A question to the API: its parameters beside the dashboard's period, and the columns of its answer by type.
@@ -265,15 +267,18 @@ fn variable(name: &str, label: &str, names: &str, choice: Choice) -> Value {
     let mut asked = question("variable", &format!("/api/v1/variables/{names}"), "table", &[], &columns);
     asked["url_options"]["params"] = json!([]);
     let several = choice == Choice::Several;
-    json!({
+    let mut variable = json!({
         "type": "query", "name": name, "label": label, "datasource": data_source(),
         "query": {"queryType": "infinity", "refId": "variable", "infinityQuery": asked},
         "refresh": 1, "sort": 1, "multi": several, "includeAll": several, "hide": 0, "regex": "", "skipUrlSync": false,
-        // No choice at all is no filter.
-        "allValue": if several { json!("") } else { Value::Null },
-        "current": if several { json!({"selected": true, "text": ["All"], "value": ["$__all"]}) } else { json!({}) },
         "options": [],
-    })
+    });
+    if several {
+        // No choice at all is no filter.
+        variable["allValue"] = json!("");
+        variable["current"] = json!({"selected": true, "text": ["All"], "value": ["$__all"]});
+    }
+    variable
 }
 
 fn annotation(name: &str, kind: &str, color: &str, filter: Filter) -> Value {
@@ -315,6 +320,27 @@ mod tests {
                 assert_eq!(query["parser"], "backend", "{name}: alerts need it, and nulls stay nulls");
                 assert!(!query["columns"].as_array().unwrap().is_empty(), "{name}: {query}");
                 assert!(query["url"].as_str().unwrap().starts_with("/api/v1/"), "{name}: {query}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_asks_asks_the_data_source_that_is_chosen() {
+        let provisioned = include_str!("../grafana/provisioning/datasources/dorado.yaml");
+        for (name, dashboard) in dashboards() {
+            let text = dashboard.to_string();
+            assert!(
+                !text.contains("__inputs") && !text.contains("DS_"),
+                "{name}: a folder's dashboards have no inputs"
+            );
+            let variables = dashboard["templating"]["list"].as_array().unwrap();
+            let current = variables[0]["current"]["value"].as_str().unwrap();
+            assert_eq!(variables[0]["type"], "datasource", "{name}: before what it is needed for");
+            assert!(provisioned.contains(&format!("uid: {current}\n")) && provisioned.contains(PLUGIN), "{current}");
+            let lists =
+                ["panels", "annotations"].map(|key| dashboard[key].as_array().or(dashboard[key]["list"].as_array()));
+            for asking in lists.into_iter().flatten().flatten().chain(&variables[1..]) {
+                assert_eq!(asking["datasource"]["uid"], "${datasource}", "{name}: {asking}");
             }
         }
     }

@@ -49,11 +49,12 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// What is believed of a key without looking it up.
-    pub(crate) fn believed(&self, key: &KeyDigest, now: Instant) -> Option<Grant> {
+    /// What is believed of a credential without looking it up.
+    pub(crate) fn believed(&self, credential: &Credential, now: Instant) -> Option<Grant> {
         let believed = self.believed.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, grant) = believed.get(key)?;
-        (since.elapsed() < BELIEVED && grant.token.is_valid(now)).then(|| grant.clone())
+        let (since, grant) = believed.get(&credential.key()?)?;
+        let is_believed = since.elapsed() < BELIEVED && grant.token.is_valid(now) && credential.is_proof_of(grant);
+        is_believed.then(|| grant.clone())
     }
 
     /// Believes what was looked up from now on.
@@ -107,6 +108,15 @@ impl Credential {
         let Some(token) = token else { return Ok(None) };
         note_use(register, &token, now);
         Ok(Some(Grant { token: Arc::new(token), by }))
+    }
+
+    /// Whether the grant was proved in this way: a token in a cookie is none, nor is a cookie that is sent as a token.
+    fn is_proof_of(&self, grant: &Grant) -> bool {
+        match self {
+            Self::Token(_) => grant.by == By::Token,
+            Self::Session(key) => grant.by == By::Session(*key),
+            Self::None | Self::Unreadable => false,
+        }
     }
 
     pub(crate) fn key(&self) -> Option<KeyDigest> {

@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use dorado_lake::redacted;
 use futures::FutureExt;
 use http::header::{
-    CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -82,6 +83,8 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {
 
 fn secure(headers: &mut HeaderMap) {
     for (name, value) in [
+        // What says nothing else of itself is for whom it was made, and for now.
+        (CACHE_CONTROL, "no-store"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         (X_FRAME_OPTIONS, "DENY"),

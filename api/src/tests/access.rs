@@ -359,6 +359,42 @@ async fn signing_in_gives_a_cookie_that_is_as_good_as_the_token() {
 }
 
 #[tokio::test]
+async fn a_token_is_no_cookie_and_a_cookie_is_no_token_not_even_a_moment_after_it_was_one() {
+    let bench = Bench::new().await;
+    let (_, key) = bench.token(&["admin"]);
+    let body = format!(r#"{{"token": "{}"}}"#, key.show());
+    let answer = bench.send_from_afar("POST", "/api/v1/session", &[JSON], &body).await;
+    let session = sent(answer.header("set-cookie")).trim_start_matches("dorado=").to_owned();
+    let get = async |name: &str, value: &str| {
+        bench.send_from_afar("GET", "/api/v1/services", &[(name, value)], "").await.status.as_u16()
+    };
+    let both = [(key.show(), [200, 401]), (session.as_str(), [401, 200])];
+    for (proof, expected) in both.into_iter().chain(both) {
+        let told =
+            [get("authorization", &format!("Bearer {proof}")).await, get("cookie", &format!("dorado={proof}")).await];
+        assert_eq!(told, expected);
+    }
+}
+
+#[tokio::test]
+async fn nobody_keeps_an_answer_for_others() {
+    let bench = Bench::new().await;
+    let (_, key) = bench.token(&["admin"]);
+    for (method, _, _, address) in TABLE {
+        let address = if address.is_empty() { "/" } else { address };
+        for headers in [&[JSON][..], &[JSON, ("authorization", &bearer(&key))]] {
+            let answer = bench.send_from_afar(&method.to_uppercase(), address, headers, "").await;
+            let told = answer.header("cache-control");
+            let is_for_all = ["/docs", "/openapi.json", "/"].iter().any(|open| address.starts_with(open))
+                && !["/api", "/grafana", "/metrics", "/healthz", "/readyz"]
+                    .iter()
+                    .any(|root| address.starts_with(root));
+            assert!(is_for_all || ["no-store", "private, no-cache"].contains(&told), "{method} {address}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn signing_in_needs_a_token_that_can_read() {
     let bench = Bench::new().await;
     let (_, sender) = bench.token(&["ingest"]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Bench, EVENTS, JSON};
+use super::{Bench, EVENTS, JSON, request};
 use crate::{Limits, openapi};
 
 #[test]
@@ -43,8 +43,52 @@ fn every_operation_is_described_and_every_error_is_a_problem() {
             assert!(operation.get("parameters").is_none_or(Value::is_array), "{method} {path}");
             for (status, response) in operation["responses"].as_object().into_iter().flatten() {
                 let is_error = status.starts_with(['4', '5']);
-                let is_problem = response["content"]["application/problem+json"].is_object();
-                assert_eq!(is_error, is_problem, "{method} {path} {status}");
+                let problem = &followed(&api, response)["content"]["application/problem+json"];
+                assert_eq!(is_error, problem.is_object(), "{method} {path} {status}");
+                if is_error {
+                    let place = format!("{method} {path} {status}");
+                    check(&api, &place, &problem["schema"], &problem["example"]);
+                    assert_eq!(problem["example"]["status"].to_string(), *status, "{place}");
+                }
+            }
+        }
+    }
+}
+
+/// A query, headers and a body.
+type Wrong<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
+/// What anybody can do wrong with an address, whatever it is for, is answered with a status that the document names.
+#[tokio::test]
+async fn a_status_that_is_answered_is_documented() {
+    let bench = Bench::new().await;
+    let api = openapi();
+    for (path, item) in api["paths"].as_object().into_iter().flatten() {
+        let address: String =
+            path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>().join("/");
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let wrongs: [Wrong<'_>; 9] = [
+                ("", &[], ""),
+                ("?nothing=1", &[JSON], ""),
+                ("?a=%ff", &[JSON], ""),
+                (&format!("?{}", "a".repeat(9_000)), &[], ""),
+                ("", &[("accept", "image/png")], ""),
+                ("", &[("origin", "https://other.example.org")], ""),
+                ("", &[("authorization", "Bearer nothing")], ""),
+                ("", &[JSON, ("content-encoding", "br")], "{}"),
+                ("", &[JSON], "{"),
+            ];
+            for (query, headers, body) in wrongs {
+                let request = request(&method.to_uppercase(), &format!("{address}{query}"), headers, body.to_owned());
+                let answer = bench.send(request).await;
+                let status = answer.status.as_u16().to_string();
+                let place = format!("{method} {path}{query} {headers:?} {body}: {status}");
+                let documented = followed(&api, &operation["responses"][&status]);
+                assert!(documented.is_object(), "{place} is not documented: {}", answer.text());
+                let media_type = answer.header("content-type").split(';').next().unwrap_or_default().to_owned();
+                let formats = documented["content"].as_object().into_iter().flatten();
+                let mut formats = formats.map(|(format, _)| format.split(';').next().unwrap_or_default());
+                assert!(media_type.is_empty() || formats.any(|format| format == media_type), "{place}: {media_type}");
             }
         }
     }

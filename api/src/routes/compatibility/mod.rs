@@ -32,6 +32,9 @@ pub(crate) const ROOTS: [&str; 5] = [
 /// Where panels of dashboards ask.
 pub(crate) const PANELS: &str = "/grafana";
 
+/// GitLab's addresses, where what makes no sense is answered with 400.
+pub(crate) const SENSELESS_IS_400: &str = "/api/v4/";
+
 /// Every such address.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     let routes = OpenApiRouter::new()
