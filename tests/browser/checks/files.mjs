@@ -31,6 +31,14 @@ export const checks = {
 
   'every panel with a chart has a table and three files': check(async (window) => {
     const { page } = window;
+    // When a page is printed it is laid out anew, and no script hears of it.
+    await page.addInitScript(() => {
+      globalThis.ResizeObserver = class extends ResizeObserver {
+        constructor(told) {
+          super((...sizes) => globalThis.printing || told(...sizes));
+        }
+      };
+    });
     for (const view of ['./', 'compare', `service?service=${await busiest(window.base)}`, 'quick-check', 'data-quality']) {
       await window.go(view);
       const panels = await page.$$eval('[data-panel]:has([data-chart])', (all) => all.map((one) => one.dataset.panel));
@@ -43,6 +51,38 @@ export const checks = {
       }
       size((await save(window, panels.at(-1), 'PNG')).bytes);
     }
+  }),
+
+  'on paper no chart is wider than its panel, and the rows of a number are the whole page': check(async (window) => {
+    const { page } = window;
+    // When a page is printed it is laid out anew, and no script hears of it.
+    await page.addInitScript(() => {
+      globalThis.ResizeObserver = class extends ResizeObserver {
+        constructor(told) {
+          super((...sizes) => globalThis.printing || told(...sizes));
+        }
+      };
+    });
+    for (const view of ['./', `service?service=${await busiest(window.base)}`, 'quick-check', 'data-quality']) {
+      await page.setViewportSize({ width: 1280, height: 900 });
+      await page.emulateMedia({ media: 'screen' });
+      await window.go(view);
+      await page.emulateMedia({ media: 'print' });
+      await page.evaluate(() => (globalThis.printing = true));
+      await page.setViewportSize({ width: 1040, height: 720 });
+      const out = await page.$$eval('main .panel', (all) =>
+        all.flatMap((panel) => [...panel.querySelectorAll('svg')].filter((svg) => svg.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1).map(() => panel.innerText.split('\n')[0])),
+      );
+      assert.deepEqual(out, [], view);
+    }
+    await page.emulateMedia({ media: 'screen' });
+    await window.go('?explain=change-fail-rate');
+    await window.explained();
+    await page.waitForSelector('dialog tr[data-row]');
+    await page.emulateMedia({ media: 'print' });
+    assert.equal(await page.locator('main').isVisible(), false, 'what lies below is not printed');
+    const [shown, whole] = await page.$eval('dialog', (dialog) => [dialog.clientHeight, dialog.scrollHeight]);
+    assert.ok(shown >= whole && whole > 900, `${shown} of ${whole} px are printed`);
   }),
 
   'printed, every view is light and has no controls': check(async (window) => {

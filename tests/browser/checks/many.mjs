@@ -42,6 +42,17 @@ export const checks = {
     assert.equal(window.search(), `?service=${name(1234)}`);
   }),
 
+  'on paper a list of 2,000 services has all of them': check(async (window) => {
+    await large(window);
+    await window.go('service');
+    const { page } = window;
+    await page.waitForSelector('main tbody tr');
+    await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+    await page.waitForFunction((n) => document.querySelectorAll('main tbody tr').length === n, N);
+    await page.evaluate(() => dispatchEvent(new Event('afterprint')));
+    await page.waitForFunction(() => document.querySelectorAll('main tbody tr').length < 60);
+  }),
+
   'columns order 2,000 services': check(async (window) => {
     await large(window);
     await window.go('service');
