@@ -95,6 +95,24 @@ export const checks = {
     }
   }),
 
+  'every trend is marked with deployments and incidents, be they few or many': check(async (window) => {
+    const { page } = window;
+    for (const [view, mark] of [['./', 'rect.many'], [`?team=${await largestTeam(window.base)}&period=30d`, '.tick-mark']]) {
+      await window.go(view);
+      const trend = page.locator('[data-trend="change-lead-time"]');
+      await trend.locator(mark).first().waitFor({ state: 'attached' });
+      await trend.locator('path.incident').first().waitFor();
+      assert.match(await trend.locator('.legend').innerText(), /deployment[^]*incidents opened/);
+    }
+    await window.go();
+    await page.waitForSelector('[data-trend="change-lead-time"] rect.many');
+    const { series } = await window.summary();
+    const deployed = series.filter((one) => one.metric === 'deployment-frequency' && one.n > 0).map(({ n }) => n);
+    const strength = await page.$$eval('[data-trend="change-lead-time"] svg[data-chart] rect.many', (all) => all.map((one) => Number(one.getAttribute('opacity'))));
+    assert.equal(strength.length, deployed.length);
+    assert.equal(strength.indexOf(Math.max(...strength)), deployed.indexOf(Math.max(...deployed)), 'the most deployments have the strongest mark');
+  }),
+
   'unknown buckets are gaps, never zero': check(async (window) => {
     await window.go('?period=30d');
     const { series } = await window.summary();

@@ -6,7 +6,9 @@ import { count } from './format';
 export interface Mark {
   /** In buckets from the first: 1.5 is the middle of the second. */
   at: number;
-  kind: 'deployment' | 'failed' | 'incident';
+  kind: 'deployment' | 'failed' | 'incident' | 'many';
+  /** Of `many`, deployments of a whole bucket: how many there are, of the most that a bucket has. */
+  share?: number;
 }
 
 interface Happened {
