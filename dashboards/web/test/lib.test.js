@@ -77,6 +77,16 @@ test('values get the unit that reads best', () => {
   assert.equal(said(0.5, 'frequency'), '3.5/week');
   assert.equal(said(0.05, 'frequency'), '1.5/month');
   assert.equal(said(0, 'frequency'), '0/day');
+  assert.equal(said(0.001, 'frequency'), '<0.1/month', 'little is not nothing');
+  assert.equal(said(1108, 'count'), '1,108');
+});
+
+test('frequencies side by side are in one unit', () => {
+  const all = [0, 0.02, 0.23, 1.5];
+  const usual = format.middle([null, ...all]);
+  assert.equal(usual, 0.23);
+  assert.deepEqual(all.map((one) => format.text(one, 'frequency', 0, usual)), ['0/week', '0.1/week', '1.6/week', '11/week']);
+  assert.equal(plain(format.text(5400, 'duration', 0, usual)), '1.5 h');
 });
 
 test('unknown is a dash, never zero', () => {
@@ -90,7 +100,7 @@ test('an interval is in the unit of its number', () => {
   assert.equal(plain(format.range(164_160, 224_640, 'duration', 198_720)), '1.9–2.6 days');
   assert.equal(plain(format.range(60, 2_592_000, 'duration', 86_400 * 2)), '60 s – 30 days');
   assert.equal(plain(format.range(86_400 * 15.7, 86_400 * 16.2, 'duration', 86_400 * 16)), '15.7–16.2 days');
-  assert.equal(plain(format.range(-28_800, -15_120, 'duration')), '-8 to -4.2 h');
+  assert.equal(plain(format.range(-28_800, -15_120, 'duration')), '−8 to −4.2 h');
 });
 
 const total = { metric: 'change-lead-time', better: 'lower', n: 9, value: 88, previous_value: 100, previous_n: 9 };

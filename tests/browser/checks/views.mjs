@@ -63,6 +63,48 @@ export const checks = {
     }
   }),
 
+  'frequencies side by side are in one unit, as the API says them': check(async (window) => {
+    const { page } = window;
+    const unit = (text) => /\/\w+$/.exec(text)?.[0];
+    await window.go('compare?metric=deployment-frequency');
+    await page.waitForFunction(() => document.querySelectorAll('[data-group] strong').length > 1 && !document.querySelector('[data-group] strong').textContent.includes('–'));
+    const { data } = await window.said('metrics/deployment-frequency', { bucket: 'all', group_by: 'team' });
+    const groups = await page.$$eval('[data-group]', (all) => all.map((one) => [one.dataset.group, one.querySelector('strong').textContent]));
+    for (const [name, text] of groups) says(text, data.find(({ team }) => team === name).per_day, name);
+    assert.equal(new Set(groups.map(([, text]) => unit(text))).size, 1, groups.join());
+    await window.go();
+    await page.waitForSelector('[data-panel="by-team"] tbody tr');
+    const column = await page.$$eval('[data-panel="by-team"] tbody tr', (all) => all.map((one) => one.children[1].innerText.split('\n')[0]));
+    assert.equal(new Set(column.map(unit)).size, 1, column.join());
+  }),
+
+  'every row of a short table is in sight, and a shade says where there is more': check(async (window) => {
+    const { page } = window;
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await window.go('definitions');
+    for (const panel of ['differences', 'words']) {
+      await page.waitForSelector(`[data-panel="${panel}"] tbody tr`);
+      const [shown, whole] = await page.$eval(`[data-panel="${panel}"] .scroll`, (one) => [one.clientHeight, one.scrollHeight]);
+      assert.equal(shown, whole, panel);
+    }
+    await page.setViewportSize({ width: 390, height: 844 });
+    await window.go('service');
+    await page.waitForSelector('main tbody tr');
+    const cells = await page.$$eval('main tbody tr:first-child > *', (all) => all.map((one) => one.getBoundingClientRect().height));
+    assert.ok(Math.max(...cells) < 60, `nothing is squeezed to a letter a line: ${cells}`);
+    assert.match(await page.$eval('main .scroll', (one) => getComputedStyle(one).backgroundImage), /radial-gradient/);
+  }),
+
+  'a list of services, which is of all time, asks for no period': check(async (window) => {
+    await window.go('service');
+    const { page } = window;
+    const filters = await page.locator('.filters .popover > button').allInnerTexts();
+    assert.deepEqual(filters.map((text) => text.split(/\s/)[0]), ['Team', 'Service', 'Zone']);
+    await page.click('main tbody tr:first-child button');
+    await window.settled();
+    assert.match(await page.locator('.filters').innerText(), /Period/);
+  }),
+
   'a group that was chosen is compared, and its points open its rows': check(async (window) => {
     const service = await busiest(window.base);
     await window.go(`compare?by=service&service=${service}`);

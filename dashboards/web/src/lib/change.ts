@@ -1,7 +1,7 @@
 // What changed against the period before, in words, and how sure that is. No direction without evidence.
 
 import type { Measured, Total } from './api';
-import { headed, text, write } from './format';
+import { count, headed, text, write } from './format';
 import type { CardPanel, Format } from './panels';
 
 export interface Change {
@@ -62,8 +62,7 @@ function difference(total: Compared, format: Format, rises: boolean): string {
   if (format === 'rate') return `${write(Math.abs(by), 'rate').number} points`;
   if (then === 0) return 'far';
   const percent = (Math.abs(by) / then) * 100;
-  if (percent >= 300) return `${(now / then).toFixed(0)} times`;
-  return `${percent < 10 ? percent.toFixed(1) : percent.toFixed(0)} %`;
+  return `${percent < 10 ? percent.toFixed(1) : count(percent)} %`;
 }
 
 function previous(total: Compared, field: string): number | null {

@@ -15,8 +15,8 @@ export interface Written {
 export const UNKNOWN = '–';
 
 /** `2.3` and `days`, with `more` digits than usual. A unit without a space before it starts with `/`. */
-export function write(value: number, format: Format, more = 0): Written {
-  const [size, unit] = unitOf(value, format);
+export function write(value: number, format: Format, more = 0, like = value): Written {
+  const [size, unit] = unitOf(like, format);
   const number = digits(value, size, more);
   return { number, unit: number === '1' ? unit.replace('days', 'day') : unit };
 }
@@ -26,10 +26,16 @@ export function headed(panel: CardPanel, row?: Measured): [field: string, format
   return row?.unit === 'days_per_week' ? ['value', 'weekly'] : [panel.value, panel.format];
 }
 
-/** `2.3 days`; a dash for unknown. */
-export function text(value: number | null | undefined, format: Format, more = 0): string {
+/** `2.3 days`; a dash for unknown. Frequencies that stand side by side are told in the unit of one of them. */
+export function text(value: number | null | undefined, format: Format, more = 0, like?: number): string {
   if (value === null || value === undefined) return UNKNOWN;
-  return join(write(value, format, more));
+  return join(write(value, format, more, format === 'frequency' ? like : value));
+}
+
+/** The middle one of those above zero. */
+export function middle(values: unknown[]): number | undefined {
+  const above = values.filter((value): value is number => typeof value === 'number' && value > 0).sort((a, b) => a - b);
+  return above[above.length >> 1];
 }
 
 /** `1.9–2.6 days`: both ends in the unit of `like`, the number that they are about, where they fit in it. */
@@ -42,21 +48,26 @@ export function range(low: number, high: number, format: Format, like = high): s
   return join({ number: `${digits(low, size, more)}${low < 0 || high < 0 ? ' to ' : '–'}${digits(high, size, more)}`, unit });
 }
 
-/** `-5.7 to -2.3 points` for shares, `-8 to -4.2 h` for times: how far a value has moved. */
+/** `−5.7 to −2.3 points` for shares, `−8 to −4.2 h` for times: how far a value has moved. */
 export function shift(low: number, high: number, format: Format): string {
   if (format === 'rate') return `${signed(low * 100)} to ${signed(high * 100)} points`;
   return range(low, high, format, Math.abs(low) > Math.abs(high) ? low : high);
 }
 
 export function count(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
+  return minus(Math.round(value).toLocaleString('en-US'));
+}
+
+/** A hash by its first ten digits; anything else as it is. */
+export function short(id: unknown): string {
+  return String(id ?? '').replace(/^([0-9a-f]{10})[0-9a-f]{30,54}$/, '$1');
 }
 
 /** Date and time in the view's zone: `2 Nov 2026, 14:05`. */
 export function instant(value: string, zone: string): string {
   const date = new Date(value);
   if (Number.isNaN(date.getTime())) return value;
-  return new Intl.DateTimeFormat('en-GB', { timeZone: zone, dateStyle: 'medium', timeStyle: 'short' }).format(date);
+  return new Intl.DateTimeFormat('en-GB', { timeZone: zone, dateStyle: 'medium', timeStyle: 'short' }).format(date).replace('Sept', 'Sep');
 }
 
 /** A cell of a table of rows; links and rules are the table's own affair. */
@@ -110,6 +121,7 @@ const PARAMETERS: Record<string, string> = {
   failure: 'Failed by',
   first_deployment: 'First deployment',
   frequency: 'Frequency counts',
+  gap_days: 'Gap that is left out, days',
   median: 'Which median',
   min_n: 'Fewest rows to be sure',
   recovery_start: 'Recovery starts at',
@@ -117,6 +129,7 @@ const PARAMETERS: Record<string, string> = {
   start: 'Lead time starts at',
   unit: 'Lead time of',
   window_hours: 'Incident window, hours',
+  zero_lead_times: 'Lead times of zero',
 };
 
 /** What a parameter of a pack is called. */
@@ -152,14 +165,19 @@ function frequency(perDay: number): Unit {
 }
 
 function signed(value: number): string {
-  return value.toFixed(1).replace(/^-(0\.0)$/, '$1');
+  return minus(value.toFixed(1).replace(/^-(0\.0)$/, '$1'));
 }
 
-/** One decimal below ten, none above. */
+function minus(number: string): string {
+  return number.replace('-', '−');
+}
+
+/** One decimal below ten, none above. Little is not nothing: `<0.1`. */
 function few(value: number, more = 0): string {
   const whole = Math.abs(value) >= 9.95 || (more === 0 && Number.isInteger(value));
   const digits = (whole ? 0 : 1) + more;
-  return digits ? value.toFixed(digits) : count(value);
+  const number = digits ? minus(value.toFixed(digits)) : count(value);
+  return value > 0 && /^[0.]+$/.test(number) ? `<${number.replace(/0$/, '1')}` : number;
 }
 
 /** One decimal: `12.4`, `0.3`, `100`. More where one would make none or all of what is nearly so: `99.99`. */

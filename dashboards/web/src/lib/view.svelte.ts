@@ -121,7 +121,7 @@ function fitting(bucket: Bucket, n: number): Bucket {
 export function before({ period }: State): string {
   if (typeof period === 'object') {
     const n = nDays(period);
-    return n === 1 ? 'the day before' : `the ${n} days before`;
+    return n === 1 ? 'the day before' : `the ${n.toLocaleString('en-US')} days before`;
   }
   return `the ${PRESETS.find(({ id }) => id === period)?.title} before`;
 }
