@@ -73,6 +73,8 @@ struct DeploymentEvent<'a> {
     repairs: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fixes_incident: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
 }
 
 impl<'a> From<&'a Deployment> for DeploymentEvent<'a> {
@@ -94,6 +96,7 @@ impl<'a> From<&'a Deployment> for DeploymentEvent<'a> {
             rolls_back: repairs.filter(|_| d.is_rollback),
             repairs: repairs.filter(|_| !d.is_rollback),
             fixes_incident: d.fixes_incident.as_deref(),
+            url: d.url.as_deref(),
         }
     }
 }
@@ -114,6 +117,8 @@ struct IncidentEvent<'a> {
     resolved_at: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
     caused_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
 }
 
 impl<'a> From<&'a Incident> for IncidentEvent<'a> {
@@ -127,6 +132,7 @@ impl<'a> From<&'a Incident> for IncidentEvent<'a> {
             acknowledged_at: i.acknowledged_at,
             resolved_at: i.resolved_at,
             caused_by: i.caused_by.as_deref(),
+            url: i.url.as_deref(),
         }
     }
 }
@@ -152,6 +158,8 @@ struct ChangeEvent<'a> {
     pull_request: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
 }
 
 impl<'a> From<&'a Change> for ChangeEvent<'a> {
@@ -167,6 +175,7 @@ impl<'a> From<&'a Change> for ChangeEvent<'a> {
             author: c.author.as_deref(),
             pull_request: c.pull_request.as_deref(),
             deployment: c.deployment.as_deref(),
+            url: c.url.as_deref(),
         }
     }
 }
@@ -194,6 +203,8 @@ struct PullRequestEvent<'a> {
     merged_at: Option<Instant>,
     #[serde(skip_serializing_if = "Option::is_none")]
     merge_commit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
 }
 
 impl<'a> From<&'a PullRequest> for PullRequestEvent<'a> {
@@ -210,6 +221,7 @@ impl<'a> From<&'a PullRequest> for PullRequestEvent<'a> {
             approved_at: p.approved_at,
             merged_at: p.merged_at,
             merge_commit: p.merge_commit.as_deref(),
+            url: p.url.as_deref(),
         }
     }
 }

@@ -108,8 +108,8 @@ impl Scale {
 /// What is told of each thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Detail {
-    /// Everything, pull requests and titles included.
+    /// Everything, pull requests, titles and addresses included.
     Full,
-    /// Without pull requests, titles and versions: no metric of the yardstick reads them.
+    /// Without pull requests, titles, addresses and versions: no metric of the yardstick reads them.
     Bare,
 }

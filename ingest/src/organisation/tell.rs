@@ -41,6 +41,7 @@ impl Organisation {
             is_hotfix: rollout.kind == Kind::Hotfix,
             repairs: rollout.repairs.map(|place| deployment_id(first + place as u32)),
             fixes_incident: rollout.fixes_incident.map(incident_id),
+            url: self.link(|| format!("ci.example/{}/deployments/{}", service.repository, rollout.number)),
             ..Deployment::default()
         })
     }
@@ -57,15 +58,18 @@ impl Organisation {
             acknowledged_at: outage.acknowledged.and_then(at),
             resolved_at: outage.resolved.and_then(at),
             caused_by: outage.caused_by.map(deployment_id),
+            url: self.link(|| format!("pager.example/incidents/{}", outage.number)),
             ..Incident::default()
         })
     }
 
     fn change(&self, work: &Work) -> Fact {
         let service = &self.everybody.services[work.service];
+        let id = sha(self.seed, Stream::Commits, work.number);
         Fact::Change(Change {
             source: events::NAME.to_owned(),
-            id: sha(self.seed, Stream::Commits, work.number),
+            url: self.link(|| format!("git.example/{}/commit/{id}", service.repository)),
+            id,
             repository: Some(service.repository.clone()),
             service: Some(service.name.clone()),
             authored_at: at(work.first_commit),
@@ -94,6 +98,7 @@ impl Organisation {
             approved_at: work.approved.and_then(at),
             merged_at: at(work.merged),
             merge_commit: Some(sha(self.seed, Stream::Commits, work.number)),
+            url: self.link(|| format!("git.example/{}/pull/{}", service.repository, work.number)),
             ..PullRequest::default()
         };
         self.is_full().then(|| Fact::PullRequest(told()))
@@ -101,6 +106,11 @@ impl Organisation {
 
     fn title(&self, work: &Work) -> Option<String> {
         self.is_full().then(|| change_title(work.title, work.is_urgent))
+    }
+
+    /// Where a tool would show it. The hosts end in `.example`, which leads nowhere.
+    fn link(&self, place: impl FnOnce() -> String) -> Option<String> {
+        self.is_full().then(|| format!("https://{}", place()))
     }
 
     fn is_full(&self) -> bool {
