@@ -29,6 +29,28 @@ export const checks = {
     assert.ok(width > 800 && height > 400, `${width} × ${height}`);
   }),
 
+  'a picture has the words of its panel, and says of which days and services it is': check(async (window) => {
+    const { page } = window;
+    const service = await busiest(window.base);
+    await page.addInitScript(() => {
+      globalThis.painted = [];
+      const { fillText } = CanvasRenderingContext2D.prototype;
+      CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+        globalThis.painted.push(text);
+        return fillText.call(this, text, ...at);
+      };
+    });
+    await window.go(`service?service=${service}&from=2026-09-01&to=2026-11-01`);
+    await page.waitForSelector('[data-panel="ladder"] strong');
+    await save(window, 'ladder', 'PNG');
+    const painted = (await page.evaluate(() => globalThis.painted)).join(' ');
+    const shown = (await page.$$eval('[data-panel="ladder"] li strong', (all) => all.map((one) => one.innerText))).map((text) => text.split(/\s/).join(' '));
+    assert.ok(shown.length > 2);
+    for (const text of shown) assert.ok(painted.includes(text), `${text} in ${painted}`);
+    assert.match(painted, new RegExp(`1 Sep – 31 Oct 2026 · ${service} · UTC$`));
+    assert.doesNotMatch(painted, /CSV|Save/);
+  }),
+
   'every panel with a chart has a table and three files': check(async (window) => {
     const { page } = window;
     // When a page is printed it is laid out anew, and no script hears of it.

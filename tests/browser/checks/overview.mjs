@@ -153,6 +153,18 @@ export const checks = {
     }
   }),
 
+  'rows lead to the tool that they came from': check(async (window) => {
+    const { page } = window;
+    for (const [metric, path] of [['change-lead-time', /\/commit\//], ['change-fail-rate', /\/deployments\//]]) {
+      await window.go(`?explain=${metric}`);
+      await window.explained();
+      const { data } = await window.said(`metrics/${metric}/explain`);
+      const links = await page.$$eval('dialog tr[data-row] td.wide a', (all) => all.map((one) => [one.href, one.target, one.rel]));
+      assert.deepEqual(links, data.map(({ url }) => [url, '_blank', 'noreferrer']));
+      assert.match(links[0][0], path);
+    }
+  }),
+
   'the call that the drawer shows gives the same number': check(async (window) => {
     await window.go('?explain=change-lead-time');
     await window.explained();

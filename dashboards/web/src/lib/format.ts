@@ -63,11 +63,11 @@ export function short(id: unknown): string {
   return String(id ?? '').replace(/^([0-9a-f]{10})[0-9a-f]{30,54}$/, '$1');
 }
 
-/** Date and time in the view's zone: `2 Nov 2026, 14:05`. */
+/** Date and time in the view's zone: `2 Nov 2026, 14:05`, in one line. */
 export function instant(value: string, zone: string): string {
   const date = new Date(value);
   if (Number.isNaN(date.getTime())) return value;
-  return new Intl.DateTimeFormat('en-GB', { timeZone: zone, dateStyle: 'medium', timeStyle: 'short' }).format(date).replace('Sept', 'Sep');
+  return new Intl.DateTimeFormat('en-GB', { timeZone: zone, dateStyle: 'medium', timeStyle: 'short' }).format(date).replace('Sept', 'Sep').replaceAll(' ', '\u00a0');
 }
 
 /** A cell of a table of rows; links and rules are the table's own affair. */

@@ -27,25 +27,39 @@ export function save(name: string, type: string, data: BlobPart): void {
 
 const KEPT = ['fill', 'fill-opacity', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linejoin', 'opacity', 'font-size', 'font-weight', 'font-style', 'paint-order'];
 
-/** The charts of a panel and the words over them, as they are seen, at twice their size. */
-export async function png(panel: HTMLElement, name: string): Promise<void> {
+const CAPTION = 24;
+
+/** The charts of a panel and its words, as they are seen, at twice their size; `caption` says below of what they are. */
+export async function png(panel: HTMLElement, name: string, caption: string): Promise<void> {
   const frame = panel.getBoundingClientRect();
   const canvas = document.createElement('canvas');
-  [canvas.width, canvas.height] = [Math.round(frame.width * 2), Math.round(frame.height * 2)];
+  [canvas.width, canvas.height] = [Math.round(frame.width * 2), Math.round((frame.height + CAPTION) * 2)];
   const paint = canvas.getContext('2d');
   if (!paint) return;
   paint.scale(2, 2);
   paint.fillStyle = getComputedStyle(panel).backgroundColor;
-  paint.fillRect(0, 0, frame.width, frame.height);
-  for (const words of panel.querySelectorAll<HTMLElement>('h2, h3, .legend li')) {
-    const [style, at] = [getComputedStyle(words), words.getBoundingClientRect()];
-    const mark = words.querySelector('svg')?.getBoundingClientRect().width ?? -6;
+  paint.fillRect(0, 0, frame.width, frame.height + CAPTION);
+  paint.textBaseline = 'middle';
+  const range = document.createRange();
+  const texts = document.createTreeWalker(panel, NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode() as Text | null; text; text = texts.nextNode() as Text | null) {
+    const around = text.parentElement as Element;
+    if (around.closest('svg, .no-print, .unseen, [aria-hidden]')) continue;
+    const style = getComputedStyle(around);
     paint.fillStyle = style.color;
     paint.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
-    paint.textBaseline = 'middle';
-    paint.fillText(words.innerText.trim(), at.x - frame.x + mark + 6, at.y - frame.y + at.height / 2);
+    for (const { 0: word, index } of text.data.matchAll(/\S+/g)) {
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      const at = range.getBoundingClientRect();
+      paint.fillText(word, at.x - frame.x, at.y - frame.y + at.height / 2);
+    }
   }
-  for (const svg of panel.querySelectorAll<SVGSVGElement>('svg[data-chart], .legend svg')) {
+  const { color, fontFamily } = getComputedStyle(panel);
+  paint.fillStyle = color;
+  paint.font = `12px ${fontFamily}`;
+  paint.fillText(caption, 16, frame.height + CAPTION / 2 - 4);
+  for (const svg of panel.querySelectorAll<SVGSVGElement>('svg:not(.no-print *)')) {
     const at = svg.getBoundingClientRect();
     paint.drawImage(await picture(svg), at.x - frame.x, at.y - frame.y, at.width, at.height);
   }
