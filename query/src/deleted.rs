@@ -2,8 +2,11 @@
 //! its month are, but the one that deletes it names neither; so whoever reads only some versions asks here what is gone.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::dataframe::DataFrame;
+use datafusion::logical_expr::JoinType;
 use datafusion::prelude::col;
 use dorado_lake::{Deployment, Incident, Row};
 
@@ -41,6 +44,19 @@ impl Deleted {
         found
     }
 
+    /// Versions of the deployments that are there.
+    pub(crate) fn without_versions(&self, tables: &Tables, versions: DataFrame) -> Result<DataFrame, Error> {
+        let versions = if is_told(&versions) { versions.filter(col(COLUMN).is_null())? } else { versions };
+        if self.deployments.is_empty() {
+            return Ok(versions);
+        }
+        let sources = self.deployments.iter().map(|(source, _)| Some(source)).collect::<StringArray>();
+        let ids = self.deployments.iter().map(|(_, id)| Some(id)).collect::<StringArray>();
+        let columns: [(&str, ArrayRef); 2] = [("gone_source", Arc::new(sources)), ("gone_id", Arc::new(ids))];
+        let gone = tables.session.read_batch(RecordBatch::try_from_iter(columns)?)?;
+        Ok(versions.join(gone, JoinType::LeftAnti, &["source", "id"], &["gone_source", "gone_id"], None)?)
+    }
+
     /// The incidents that are there.
     pub(crate) fn without_incidents(&self, mut found: Vec<Incident>) -> Vec<Incident> {
         if !self.incidents.is_empty() {
@@ -60,11 +76,6 @@ async fn keys<T: Row + PartialEq>(tables: &Tables, read: impl Fn(&T) -> (bool, K
     let filter = (ids.len() <= NAMES_AT_MOST).then(|| among("id", &ids));
     let latest = history::latest(tables.facts::<T>(filter).await?, |fact| read(fact).1);
     Ok(latest.iter().map(read).filter(|(is_deleted, _)| *is_deleted).map(|(_, key)| key).collect())
-}
-
-/// Versions of deployments that say something else than that one is deleted.
-pub(crate) fn without_deletions(frame: DataFrame) -> Result<DataFrame, Error> {
-    Ok(if is_told(&frame) { frame.filter(col(COLUMN).is_null())? } else { frame })
 }
 
 const COLUMN: &str = "deleted_at";

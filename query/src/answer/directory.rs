@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use crate::audience::Audience;
 use crate::catalog::Catalog;
-use crate::deleted::{Deleted, without_deletions};
+use crate::deleted::Deleted;
 use crate::engine::Error;
 use crate::question::{BadParameter, Filter};
 use crate::tables::{Tables, among};
@@ -57,8 +57,8 @@ impl Directory {
         let delivered = lake.source_status().await?.into_iter().filter_map(|s| s.last_delivery_at).max();
         directory.complete_through =
             delivered.or_else(|| directory.services.values().filter_map(|c| c.last_deployment_at).max());
-        directory.read_environments(tables, catalog).await?;
         directory.deleted = Deleted::read(tables).await?;
+        directory.read_environments(tables, catalog).await?;
         for entry in &catalog.services {
             let card = directory.services.entry(entry.name.clone()).or_default();
             card.repositories.extend(entry.repositories.iter().cloned());
@@ -156,7 +156,8 @@ impl Directory {
         let groups = ["environment", "tier", "service", "repository"].map(col).to_vec();
         let counted = vec![sum(lit(1_i64)).alias("n")];
         let mut homes: HashMap<String, BTreeSet<String>> = HashMap::new();
-        for batch in without_deletions(deployments)?.aggregate(groups, counted)?.collect().await? {
+        let there = self.deleted.without_versions(tables, deployments)?;
+        for batch in there.aggregate(groups, counted)?.collect().await? {
             let columns = Columns(&batch);
             for i in 0..batch.num_rows() {
                 let Some(name) = columns.text("environment", i) else { continue };

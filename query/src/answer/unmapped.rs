@@ -9,7 +9,7 @@ use serde_json::json;
 use super::directory::Columns;
 use super::explain::time;
 use crate::catalog::Catalog;
-use crate::deleted::without_deletions;
+use crate::deleted::Deleted;
 use crate::engine::{Engine, Error, Row};
 
 /// Names of one kind at most, those with the most deployments first.
@@ -28,7 +28,8 @@ impl Engine {
         let counted = vec![sum(lit(1_i64)).alias("n"), told.alias("last")];
         let groups = ["service", "repository", "environment", "tier"].map(col).to_vec();
         let mut found = Found::default();
-        for batch in without_deletions(deployments)?.aggregate(groups, counted)?.collect().await? {
+        let there = Deleted::read(&tables).await?.without_versions(&tables, deployments)?;
+        for batch in there.aggregate(groups, counted)?.collect().await? {
             let columns = Columns(&batch);
             for i in 0..batch.num_rows() {
                 let (service, repository) = (columns.text("service", i), columns.text("repository", i));

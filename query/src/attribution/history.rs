@@ -11,11 +11,12 @@ use dorado_lake::{Change, Deployment, Incident, Override, PullRequest, Stamp, St
 pub(crate) fn deployments(versions: Vec<Stamped<Deployment>>) -> Vec<Deployment> {
     by_key(versions, |d| (d.source.clone(), d.id.clone()))
         .into_iter()
-        .filter_map(|mut versions| {
+        .filter_map(|versions| {
+            let mut versions = since_deletion(versions, |deployment| deployment.deleted_at.is_some())?;
             let started_at = versions.iter().filter_map(|v| v.fact.started_at).min();
             let mut last = take_last(&mut versions);
             last.started_at = last.started_at.or(started_at);
-            last.deleted_at.is_none().then_some(last)
+            Some(last)
         })
         .collect()
 }
@@ -26,16 +27,14 @@ pub(crate) fn deployments(versions: Vec<Stamped<Deployment>>) -> Vec<Deployment>
 pub(crate) fn incidents(versions: Vec<Stamped<Incident>>) -> Vec<Incident> {
     by_key(versions, |i| (i.source.clone(), i.id.clone()))
         .into_iter()
-        .filter_map(|mut versions| {
+        .filter_map(|versions| {
+            let mut versions = since_deletion(versions, |incident| incident.deleted_at.is_some())?;
             let is_open = |v: &&Stamped<Incident>| v.fact.opened_at.is_none() && v.fact.resolved_at.is_none();
             let first_told = versions.iter().find(is_open).map(|v| v.stamp.clock);
             let acknowledged_at = versions.iter().rev().find_map(|v| v.fact.acknowledged_at);
             let mut last = take_last(&mut versions);
-            if last.deleted_at.is_some() {
-                return None;
-            }
             while last.opened_at.is_none() {
-                let Some(older) = versions.pop().filter(|older| older.fact.deleted_at.is_none()) else { break };
+                let Some(older) = versions.pop() else { break };
                 go_on(&mut last, older.fact);
             }
             last.opened_at = last.opened_at.or(first_told);
@@ -171,6 +170,13 @@ pub(crate) fn latest<T: PartialEq, K: Eq + Hash>(versions: Vec<Stamped<T>>, key:
     by_key(versions, key).into_iter().map(|mut versions| take_last(&mut versions)).collect()
 }
 
+/// The versions since the last that deleted the record, which begins anew with them; `None` where none follows.
+fn since_deletion<T>(mut versions: Vec<Stamped<T>>, deletes: impl Fn(&T) -> bool) -> Option<Vec<Stamped<T>>> {
+    let n_gone = versions.iter().rposition(|version| deletes(&version.fact)).map_or(0, |at| at + 1);
+    versions.drain(..n_gone);
+    (!versions.is_empty()).then_some(versions)
+}
+
 /// Versions by key, oldest first. The same content again is a redelivery: it keeps the place of the
 /// first, so that an old record sent twice does not undo a newer one.
 fn by_key<T: PartialEq, K: Eq + Hash>(versions: Vec<Stamped<T>>, key: impl Fn(&T) -> K) -> Vec<Vec<Stamped<T>>> {
@@ -258,6 +264,30 @@ mod tests {
             incidents(vec![version("b", 30, 1), gone(20, 2), version("a", 10, 3)])[0].title.as_deref(),
             Some("b")
         );
+    }
+
+    #[test]
+    fn what_is_told_again_after_a_deletion_takes_nothing_from_before_it() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0);
+        let incident = |clock: i64, acknowledged_at, deleted_at| Stamped {
+            fact: Incident { acknowledged_at, deleted_at, ..version(&clock.to_string(), clock, clock).fact },
+            ..version("", clock, clock)
+        };
+        let told = vec![incident(10, at(12), None), incident(20, None, at(20)), incident(30, None, None)];
+        let found = incidents(told).remove(0);
+        assert_eq!((found.opened_at, found.acknowledged_at), (at(30), None));
+
+        let deployment = |clock: i64, started_at, finished_at, deleted_at| Stamped {
+            fact: Deployment { id: "d".into(), started_at, finished_at, deleted_at, ..Deployment::default() },
+            stamp: Stamp { clock: at(clock).expect("in range"), arrival: clock },
+        };
+        let before = [deployment(10, at(10), None, None), deployment(20, None, None, at(20))];
+        let after = deployment(40, None, at(40), None);
+        let found = deployments(before.iter().cloned().chain([after.clone()]).collect()).remove(0);
+        assert_eq!((found.started_at, found.finished_at), (None, at(40)));
+        let begun = deployment(30, at(30), None, None);
+        let found = deployments(before.into_iter().chain([begun, after]).collect()).remove(0);
+        assert_eq!(found.started_at, at(30), "what followed the deletion goes on");
     }
 
     #[test]

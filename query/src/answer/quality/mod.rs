@@ -177,10 +177,16 @@ async fn count_future(over: &Over<'_>, now: Instant, counted: &mut Counted) -> R
 /// Deployments and incidents that no service claims. They have no place in a question about some services.
 async fn count_homeless(over: &Over<'_>, catalog: &Catalog, counted: &mut Counted) -> Result<(), Error> {
     let period = over.question.from..over.question.to;
+    // A later version may say what an earlier one left out.
     let nameless = col("service").is_null().and(col("repository").is_null());
-    let deployments = history::deployments(over.tables.facts::<Deployment>(Some(nameless)).await?);
+    let nameless = nameless.and(within("finished_at", (period.start, period.end)));
+    let deployments = history::deployments(over.tables.facts_like::<Deployment>(nameless).await?);
     let deployments = over.directory.deleted.without_deployments(deployments);
-    let lost = deployments.iter().filter(|d| catalog.tier(&d.environment, d.tier) == Tier::Production);
+    let is_lost = |d: &&Deployment| {
+        let is_nameless = d.service.is_none() && d.repository.is_none();
+        is_nameless && catalog.tier(&d.environment, d.tier) == Tier::Production
+    };
+    let lost = deployments.iter().filter(is_lost);
     counted.n_homeless_deployments =
         Some(lost.filter_map(|d| d.finished_at).filter(|at| period.contains(at)).count() as i64);
 
