@@ -203,6 +203,9 @@ pub(crate) struct ReplayArgs {
     /// Only deliveries that arrived on this day or later, as 2026-01-31.
     #[arg(long, value_name = "DATE")]
     pub(crate) since: Option<String>,
+    /// End the replay that is under way; what it did so far counts.
+    #[arg(long, conflicts_with_all = ["source", "since"])]
+    pub(crate) cancel: bool,
     #[command(flatten)]
     pub(crate) beside: BesideArgs,
     #[command(flatten)]

@@ -23,6 +23,11 @@ pub(crate) async fn is_under_way(lake: &Lake) -> anyhow::Result<bool> {
 pub(crate) async fn go_on(engine: &Engine, sources: &[Arc<dyn Source>]) -> anyhow::Result<()> {
     let lake = engine.lake();
     let Some(mut replay) = lake.replay().await?.filter(Replay::is_under_way) else { return Ok(()) };
+    if lake.is_cancelled(&replay).await? {
+        info!(n_deliveries = replay.n_done, n_changed = replay.n_changed, "the replay was cancelled");
+        (replay.ended_at, replay.error) = (Some(Utc::now()), Some("it was cancelled".to_owned()));
+        return Ok(lake.keep_replay(replay).await?);
+    }
     let mut wanted = Deliveries {
         source: replay.source.clone(),
         since: replay.since,

@@ -81,6 +81,7 @@ impl Task {
                     error: Some(error.to_string()),
                     state: RunState::Failed,
                     started_at: Some((self.now)()),
+                    asked_since: since,
                     ..self.known().await
                 };
                 self.keep(run).await;

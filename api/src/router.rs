@@ -39,7 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(variables::variables))
         .routes(routes!(sources::sources))
         .routes(routes!(collect::collect))
-        .routes(routes!(replay::replay, replay::begin_replay))
+        .routes(routes!(replay::replay, replay::begin_replay, replay::cancel_replay))
         .routes(routes!(deliveries::deliveries))
         .routes(routes!(unmapped::unmapped))
         .routes(routes!(events::events))

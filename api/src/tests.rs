@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod collect;
 mod connections;
 mod deliveries;
 mod described;

@@ -127,6 +127,7 @@ impl Collector<'_> {
             (None, None) => run.since = configured.or(Some(now - FIRST_LOOK)),
         }
         run.state = RunState::Running;
+        run.asked_since = self.since;
         (run.started_at, run.next_at, run.n_deliveries) = (Some(now), None, 0);
         (run.n_done, run.n_total, run.n_calls) = (None, None, 0);
         self.lake.keep_run(run.clone()).await?;

@@ -13,7 +13,7 @@ mod wake;
 pub use json::MAX_JSON_DEPTH;
 pub use signature::{Secret, sign_hmac_sha256};
 pub use source::{
-    BadOption, Connection, Cursor, Error, KINDS, Kind, POSTED_TO, Page, Source, collected, events, events_source, git,
-    options, source_name,
+    BadOption, Connection, Cursor, Error, KINDS, Kind, NotConnected, POSTED_TO, Page, Source, check_connected,
+    collected, events, events_source, git, options, source_name,
 };
 pub use wake::Wakers;

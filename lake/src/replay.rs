@@ -7,6 +7,8 @@ use crate::{Error, Instant, Lake, Run, RunState};
 
 /// Its name among the runs, which no source has.
 const NAME: &str = "replay";
+/// Under this name stands beside it which replay somebody cancelled: only who goes on with it writes how it stands.
+const CANCELLED: &str = "replay cancelled";
 
 /// Deliveries that are translated anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,6 +92,20 @@ impl Lake {
     /// The replay that is under way, else the last one.
     pub async fn replay(&self) -> Result<Option<Replay>, Error> {
         Ok(self.runs().await?.into_iter().find(|run| run.source == NAME).map(Replay::from_run))
+    }
+
+    /// Asks that this replay be ended. Whoever goes on with it looks before each portion.
+    pub async fn cancel_replay(&self, replay: &Replay) -> Result<(), Error> {
+        let run = Run { source: CANCELLED.to_owned(), started_at: replay.began_at, ..Run::default() };
+        self.keep_run(run).await?;
+        self.inbox()?.wake();
+        Ok(())
+    }
+
+    /// Whether somebody asked that this replay be ended.
+    pub async fn is_cancelled(&self, replay: &Replay) -> Result<bool, Error> {
+        let is_asked = |run: &Run| run.source == CANCELLED && run.started_at == replay.began_at;
+        Ok(replay.began_at.is_some() && self.runs().await?.iter().any(is_asked))
     }
 
     /// Keeps how a replay stands. Whoever waits for [`Lake::arrived`] looks up.

@@ -18,6 +18,8 @@ pub struct Run {
     pub note: Value,
     /// From when on it is asked.
     pub since: Option<Instant>,
+    /// From when on this run was asked to read again, where it was.
+    pub asked_since: Option<Instant>,
     /// When the run began.
     pub started_at: Option<Instant>,
     /// When the last run ended that ended well.

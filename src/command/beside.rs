@@ -18,6 +18,7 @@ use url::form_urlencoded::Serializer;
 use super::open;
 use crate::cli::BesideArgs;
 use crate::config::Config;
+use crate::telemetry::complain;
 
 /// The file in the data directory, or beside the inbox, that says where its server listens.
 const FILE: &str = "serving";
@@ -133,8 +134,12 @@ impl Beside {
             done = work(&self) => done,
             _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("{goes_on}")),
         };
-        if let Some((register, token)) = &self.made {
-            register.revoke(&token.id, "cli", Utc::now())?;
+        if let Some((register, token)) = &self.made
+            && let Err(error) = register.revoke(&token.id, "cli", Utc::now())
+        {
+            // What was done is done, and is said all the same.
+            let error = anyhow::Error::from(error);
+            complain(&error.context(format!("cannot revoke the token `{}`; it ends by itself within a day", token.id)));
         }
         done
     }
@@ -147,6 +152,11 @@ impl Beside {
             Err(Error::Refused { status: 409, .. }) => Ok(None),
             answer => Ok(Some(read(answer)?)),
         }
+    }
+
+    /// Ends something.
+    pub(super) async fn delete(&self, path: &str) -> Result<Value> {
+        read(self.http.delete(path).await)
     }
 
     /// What the server tells.

@@ -222,7 +222,7 @@ fn beside_a_server_it_is_the_server_that_collects_once_a_connection_and_no_token
         assert!(since.elapsed() < Duration::from_secs(10), "what was collected does not arrive");
     }
     assert!(bench.collect().contains("github/main: 0 new records"));
-    // What was read is read again, and is nothing new; who asks meanwhile without another start joins that run.
+    // What was read is read again, and is nothing new; who asks meanwhile for no other start joins that run.
     let before = n_calls();
     let began = ask("POST", "/api/v1/collect?source=main&since=2026-05-01").json(202)["data"][0].clone();
     let joined = ask("POST", "/api/v1/collect").json(202)["data"][0].clone();
@@ -230,7 +230,7 @@ fn beside_a_server_it_is_the_server_that_collects_once_a_connection_and_no_token
     assert!(is_over || began["state"] == "running", "{began} {joined}");
     let again = bench.run(&["collect", "github", "--since", "2026-05-01"]);
     assert!(again.succeeded && again.stdout.contains(": 0 new records"), "{}{}", again.stdout, again.stderr);
-    assert!(n_calls() > before + 10, "{} calls", n_calls() - before);
+    assert!(n_calls() >= before + 10, "{} calls", n_calls() - before);
     ask("POST", "/api/v1/collect?source=nobody").problem(422);
     let ran = bench.run(&["collect", "nobody"]);
     assert!(!ran.succeeded && ran.stderr.contains("is called `nobody`; there are github/main"), "{}", ran.stderr);

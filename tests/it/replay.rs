@@ -128,7 +128,7 @@ fn a_replay_comes_to_what_would_have_been_understood_at_once_and_changes_nothing
     assert_eq!(bench.told(), before);
 
     bench.configure(BY_WORKFLOW);
-    assert_eq!(bench.replay(&["--source", "github/other"]), "0 records replayed; 0 of them say something else now\n");
+    assert_not_connected(bench.command(&["--source", "github/other"]));
     assert_eq!(bench.replay(&["--since", "2126-01-01"]), "0 records replayed; 0 of them say something else now\n");
     assert_eq!(bench.replay(&["--source", "github"]), "3 records replayed; 3 of them say something else now\n");
     let mut after = bench.told();
@@ -147,6 +147,13 @@ fn a_replay_comes_to_what_would_have_been_understood_at_once_and_changes_nothing
     assert_eq!(bench.replay(&[]), "3 records replayed; 0 of them say something else now\n");
 }
 
+/// Nobody can say what the deliveries of another mean.
+fn assert_not_connected(mut replay: Command) {
+    let output = replay.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("no connection is called `github/other`"), "{said}");
+}
+
 #[test]
 fn what_came_from_a_connection_that_is_gone_goes_on_meaning_what_it_did() {
     let bench = Bench::new("");
@@ -163,6 +170,11 @@ fn a_replay_beside_a_server_changes_the_same() {
     bench.configure(BY_WORKFLOW);
     let server = bench.serve();
     assert_eq!(server.json("/api/v1/replay")["state"], "none");
+    assert_not_connected(bench.command(&["--source", "github/other"]));
+    let problem = server.post("/api/v1/replay?source=github/other", &[], "").problem(422);
+    assert_eq!((&problem["parameter"], &problem["expected"]), (&json!("source"), &json!("one of events, github")));
+    assert_eq!(server.json("/api/v1/replay")["state"], "none", "nothing was begun");
+    assert_eq!(bench.replay(&["--cancel"]), "no replay is under way\n");
     assert_eq!(bench.replay(&["--since", "2099-01-01"]), "0 records replayed; 0 of them say something else now\n");
     assert_eq!(bench.replay(&["--source", "github"]), "3 records replayed; 3 of them say something else now\n");
     // Its results count when the command is through.
@@ -219,8 +231,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// Enough that a replay has several portions.
 const MANY: usize = 2_400;
 
-#[test]
-fn a_replay_whose_server_is_killed_goes_on_and_its_results_show_at_once_or_not_at_all() {
+fn bench_of_many() -> Bench {
     let bench = Bench::new("");
     let server = bench.serve();
     std::thread::scope(|scope| {
@@ -236,7 +247,71 @@ fn a_replay_whose_server_is_killed_goes_on_and_its_results_show_at_once_or_not_a
     server.wait_until_settled();
     server.terminate();
     bench.configure(BY_WORKFLOW);
+    bench
+}
 
+/// Begins a replay, and waits until it has done something.
+fn begin(server: &Serving) -> Value {
+    let begun = server.post("/api/v1/replay?source=github", &[], "").json(202);
+    loop {
+        let status = server.json("/api/v1/replay");
+        if status["n_done"] != 0 {
+            assert_eq!(status["state"], "running", "it was through before it could be cancelled");
+            assert_eq!(status["began_at"], begun["began_at"]);
+            break status;
+        }
+    }
+}
+
+fn assert_cancelled(server: &Serving) -> u64 {
+    let status = loop {
+        let status = server.json("/api/v1/replay");
+        if status["state"] != "running" {
+            break status;
+        }
+    };
+    assert_eq!((&status["state"], &status["error"]), (&json!("failed"), &json!("it was cancelled")), "{status}");
+    let n_done = status["n_done"].as_u64().unwrap();
+    assert!(0 < n_done && n_done < MANY as u64, "{status}");
+    n_done
+}
+
+#[test]
+fn a_replay_that_is_cancelled_ends_before_its_end_and_the_next_one_does_the_rest() {
+    let bench = bench_of_many();
+    let server = bench.serve();
+    begin(&server);
+    let told = server.send("DELETE", "/api/v1/replay", &[], Vec::new()).json(202);
+    assert_eq!(told["state"], "running", "it ends before its next portion");
+    let n_done = assert_cancelled(&server);
+    // What it did so far counts, and what arrives too.
+    deliver(&server, 10, "workflow_run", &workflow_run(10));
+    server.wait_until_settled();
+    let n = |server: &Serving| {
+        let told = server.json(&format!("/api/v1/metrics/deployment-frequency?{PERIOD_OF_ALL}"));
+        told["data"][0]["n"].as_u64().unwrap()
+    };
+    assert!((n_done / 2..MANY as u64).contains(&n(&server)), "{} of {n_done}", n(&server));
+    assert_eq!(bench.replay(&["--cancel"]), "no replay is under way\n");
+
+    // Another one, which the server leaves behind.
+    let n_done = begin(&server)["n_done"].as_u64().unwrap();
+    server.kill();
+    let said = bench.replay(&["--cancel"]);
+    assert!(
+        said.starts_with("the replay was cancelled after ") && said.ends_with("what it did so far counts\n"),
+        "{said}"
+    );
+    let server = bench.serve();
+    assert!(assert_cancelled(&server) >= n_done);
+    let rest = bench.replay(&[]);
+    assert!(rest.starts_with("2,404 records replayed; "), "{rest}");
+    assert_eq!(n(&server), MANY as u64 + 2);
+}
+
+#[test]
+fn a_replay_whose_server_is_killed_goes_on_and_its_results_show_at_once_or_not_at_all() {
+    let bench = bench_of_many();
     let mut server = bench.serve();
     server.post("/api/v1/replay", &[], "").json(202);
     // One by the deployment itself before, and those of the workflow instead afterwards.

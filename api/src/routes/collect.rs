@@ -58,6 +58,8 @@ pub(crate) async fn collect(
             .expected(if known.is_empty() { "none, since no connection can be asked".into() } else { known.join(", ") })
     })?;
     let before = runs(&api).await?;
+    // A run that the clock began reads on from where the last one ended.
+    let is_asked_for = |run: &Run| since.is_none_or(|since| run.asked_since.is_some_and(|asked| asked <= since));
     let is_under_way =
         |name: &String| before.get(name).is_some_and(|r| matches!(r.state, RunState::Running | RunState::Waiting));
     // What watches has no end to wait for, and where it is under way there is nothing to do.
@@ -66,7 +68,7 @@ pub(crate) async fn collect(
     let (joined, mut woken): (Vec<String>, Vec<String>) = names.iter().cloned().partition(is_under_way);
     let watched = watched.iter().map(|source| source_name(source.as_ref()));
     woken.extend(watched.filter(|name| !is_under_way(name)));
-    if let (Some(name), Some(_)) = (joined.first(), since) {
+    if let Some(name) = joined.iter().find(|name| before.get(*name).is_some_and(|run| !is_asked_for(run))) {
         return Err(Problem::new(Kind::UnderWay, format!("a run of `{name}` is under way"))
             .parameter("since")
             .expected("to be asked again when it has ended"));
@@ -78,8 +80,12 @@ pub(crate) async fn collect(
     let begun = async {
         loop {
             let now = runs(&api).await?;
-            let began = |name: &String| now.get(name).and_then(|run| run.started_at);
-            if woken.iter().all(|name| began(name) > before.get(name).and_then(|run| run.started_at)) {
+            let has_begun = |name: &String| {
+                let earlier = before.get(name).and_then(|run| run.started_at);
+                // Also where the clock begins one just before this one.
+                now.get(name).is_some_and(|run| run.started_at > earlier && is_asked_for(run))
+            };
+            if woken.iter().all(has_begun) {
                 return Ok::<_, Problem>(());
             }
             tokio::time::sleep(LOOK).await;

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
 use chrono_tz::Tz;
+use dorado_ingest::{NotConnected, check_connected};
 use dorado_lake::{Instant, Replay};
 use dorado_query::instant;
 use http::StatusCode;
@@ -31,7 +32,7 @@ pub(crate) struct ReplayParams {
 /// How a replay stands.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReplayStatus {
-    /// `none`: there was none yet. `running`, or `done`, and its results count. `failed`: it ended early.
+    /// `none`: there was none yet. `running`, or `done`, and its results count. `failed`: it ended early, or was cancelled.
     #[schema(example = "running")]
     state: &'static str,
     /// Only deliveries of this source.
@@ -92,7 +93,8 @@ pub(crate) async fn replay(
 ///
 /// What says the same stays untouched; what says something else takes the place of what was understood before, under the
 /// same arrival. The results follow when all is through, and until then stay as they were. One replay at a time: the same
-/// again joins it, another is answered with 409.
+/// again joins it, another is answered with 409, and a source that is not connected with 422: nobody is here to say what its
+/// deliveries mean.
 #[utoipa::path(post, path = "/api/v1/replay", tag = "Deliveries", params(ReplayParams), responses(
     (status = 202, description = "It has begun, or is under way", body = ReplayStatus),
     (status = 409, description = "Another replay is under way", body = Problem, content_type = "application/problem+json"),
@@ -104,6 +106,14 @@ pub(crate) async fn begin_replay(
     Query(params, _): Query<ReplayParams>,
 ) -> Result<Response, Problem> {
     let since = params.since.as_deref().map(|text| instant("since", text, Tz::UTC)).transpose()?;
+    if let Some(source) = &params.source {
+        check_connected(api.sources(), source).map_err(|NotConnected { name, known }| {
+            Problem::new(Kind::InvalidParameter, format!("no connection is called `{name}`"))
+                .parameter("source")
+                .value(name)
+                .expected(format!("one of {}", known.join(", ")))
+        })?;
+    }
     let lake = api.engine().lake();
     let _one_at_a_time = api.asking().await;
     let asked = Replay { source: params.source, since, began_at: Some(api.now()), ..Replay::default() };
@@ -124,4 +134,28 @@ pub(crate) async fn begin_replay(
         }
     };
     Ok((StatusCode::ACCEPTED, Json(ReplayStatus::from(Some(replay)))).into_response())
+}
+
+/// Cancels the replay that is under way
+///
+/// It ends before its next portion of a thousand deliveries, as `GET /api/v1/replay` tells. What it did so far counts. Where
+/// none is under way nothing changes.
+#[utoipa::path(delete, path = "/api/v1/replay", tag = "Deliveries", responses(
+    (status = 202, description = "It ends, or has ended", body = ReplayStatus),
+))]
+pub(crate) async fn cancel_replay(
+    _: Admin,
+    visit: Visit,
+    State(api): State<Api>,
+    _: Query<Nothing>,
+) -> Result<Response, Problem> {
+    let lake = api.engine().lake();
+    let _one_at_a_time = api.asking().await;
+    let known = lake.replay().await?;
+    if let Some(replay) = known.as_ref().filter(|replay| replay.is_under_way()) {
+        let detail = json!({ "source": replay.source, "since": replay.since });
+        api.audit(&visit.caller, "replay.cancelled", "deliveries", Some(detail)).await?;
+        lake.cancel_replay(replay).await?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(ReplayStatus::from(known))).into_response())
 }

@@ -221,6 +221,14 @@ impl Http {
         self.send(Method::POST, path, headers, body.to_string().into()).await
     }
 
+    /// Deletes something.
+    ///
+    /// # Errors
+    /// As [`Http::get`].
+    pub async fn delete(&self, path: &str) -> Result<Answer, Error> {
+        self.send(Method::DELETE, path, HeaderMap::new(), Bytes::new()).await
+    }
+
     /// Makes a call that a tool's own library has put together, headers and signing in included.
     ///
     /// # Errors

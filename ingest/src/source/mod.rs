@@ -173,6 +173,29 @@ pub fn source_name(source: &dyn Source) -> String {
     }
 }
 
+/// A source that is named and that nobody connected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no connection is called `{name}`; there are {}", known.join(", "))]
+pub struct NotConnected {
+    /// The name.
+    pub name: String,
+    /// The names that there are.
+    pub known: Vec<String>,
+}
+
+/// Checks that a source is connected: a tool, as `events`, or one connection of it, as `events/main`.
+///
+/// # Errors
+/// It is not.
+pub fn check_connected(sources: &[Arc<dyn Source>], name: &str) -> Result<(), NotConnected> {
+    let is_it = |source: &Arc<dyn Source>| source.name() == name || source_name(source.as_ref()) == name;
+    if sources.iter().any(is_it) {
+        return Ok(());
+    }
+    let known = sources.iter().map(|source| source_name(source.as_ref())).collect();
+    Err(NotConnected { name: name.to_owned(), known })
+}
+
 /// A delivery of a source, as its translator and the inbox know it.
 pub fn collected(
     source: &dyn Source,
