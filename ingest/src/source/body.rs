@@ -4,8 +4,7 @@
 use dorado_lake::{Delivery, Instant};
 use serde_json::Value;
 
-use super::{Error, time};
-use crate::json;
+use super::{Error, reading, time};
 
 /// A part of a body, with its place in it. A part that is not there has no value, and neither has any part of it.
 #[derive(Debug, Clone)]
@@ -19,9 +18,7 @@ pub(crate) struct Part<'a> {
 /// # Errors
 /// [`Error::Malformed`] where it is not JSON or nests too deep.
 pub(crate) fn parse(delivery: &Delivery) -> Result<Value, Error> {
-    let malformed = |problem: String| Error::Malformed { place: "body".to_owned(), problem };
-    json::check_depth(&delivery.body).map_err(|broken| malformed(broken.to_string()))?;
-    serde_json::from_slice(&delivery.body).map_err(|error| malformed(error.to_string()))
+    reading::parse(&delivery.body)
 }
 
 impl<'a> Part<'a> {

@@ -1,11 +1,11 @@
 //! Reading what tools send as JSON: any field may be missing, null or of another type than documented, and is then
 //! unknown; what a fact cannot do without is asked for by name, and the error says its place.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use dorado_lake::{Fact, Instant};
 use serde_json::Value;
 
-use super::Error;
+use super::{Error, time};
 use crate::json;
 
 /// What a delivery came to.
@@ -147,51 +147,18 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// An instant: RFC 3339 and its relatives, or a count since the epoch. `None` for Go's zero time, which says that
-/// something has not happened.
+/// An instant in any of the forms in which tools write one. Without an offset it is UTC, which is what tools mean that leave
+/// it out.
 pub(crate) fn time_of(value: &Value) -> Option<Instant> {
-    let at = match value {
-        Value::Number(number) => match number.as_i64() {
-            Some(count) => since_epoch(count),
-            None => number.as_f64().and_then(|seconds| DateTime::from_timestamp_micros((seconds * 1e6) as i64)),
-        },
-        Value::String(text) => time_of_text(text.trim()),
-        _ => None,
-    }?;
-    (at.timestamp() > GO_ZERO_TIME).then_some(at)
+    time::read(value).or_else(|| without_offset(value.as_str()?.trim()))
 }
 
-/// 0001-01-01T00:00:00Z.
-const GO_ZERO_TIME: i64 = -62_135_596_800;
-
-/// Seconds, milliseconds, microseconds or nanoseconds, told apart by their size: as seconds the last instant is in
-/// the year 5138.
-fn since_epoch(count: i64) -> Option<Instant> {
-    match count.unsigned_abs() {
-        0..100_000_000_000 => DateTime::from_timestamp(count, 0),
-        100_000_000_000..100_000_000_000_000 => DateTime::from_timestamp_millis(count),
-        100_000_000_000_000..100_000_000_000_000_000 => DateTime::from_timestamp_micros(count),
-        _ => Some(DateTime::from_timestamp_nanos(count)),
-    }
-}
-
-fn time_of_text(text: &str) -> Option<Instant> {
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Some(at.to_utc());
-    }
-    if let Ok(count) = text.parse::<i64>() {
-        return since_epoch(count);
-    }
-    let zoned = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%d %H:%M:%S%.f%#z"];
-    if let Some(at) = zoned.iter().find_map(|form| DateTime::parse_from_str(text, form).ok()) {
-        return Some(at.to_utc());
-    }
-    // Without an offset it is UTC, which is what tools mean that leave it out.
-    let plain = text.strip_suffix("UTC").or_else(|| text.strip_suffix('Z')).unwrap_or(text).trim_end();
+fn without_offset(text: &str) -> Option<Instant> {
+    let text = text.strip_suffix("UTC").or_else(|| text.strip_suffix('Z')).unwrap_or(text).trim_end();
     let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"];
-    let at = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(plain, form).ok());
-    let day = || Some(NaiveDate::parse_from_str(plain, "%Y-%m-%d").ok()?.and_time(NaiveTime::MIN));
-    at.or_else(day).map(|at| at.and_utc())
+    let at = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    let day = || Some(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(NaiveTime::MIN));
+    at.or_else(day).map(|at| at.and_utc()).filter(|at| *at > Instant::UNIX_EPOCH)
 }
 
 /// `owner/name` of the address of a repository, as other sources name it; what is no address stays as it is.
@@ -221,6 +188,7 @@ pub(crate) fn first_line(text: &str) -> Option<String> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use chrono::DateTime;
     use serde_json::json;
 
     use super::*;

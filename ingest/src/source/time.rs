@@ -32,7 +32,7 @@ pub(crate) fn of_text(text: &str) -> Option<Instant> {
         Some(bare) => format!("{}+0000", bare.trim_end()),
         None => text.to_owned(),
     };
-    ["%Y-%m-%d %H:%M:%S%.f %z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%dT%H:%M:%S%.f%z"]
+    ["%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"]
         .iter()
         .find_map(|form| DateTime::parse_from_str(&text, form).ok())
         .map(|at| at.to_utc())
