@@ -27,7 +27,7 @@ use crate::routes::overrides::{DECISION_FIELDS, REASON_AT_MOST, VERDICTS};
     tags(
         (name = "Metrics", description = "The five metrics, over time and taken apart"),
         (name = "Flow", description = "How changes move towards users, and where they wait"),
-        (name = "Export", description = "Tables and metrics as files"),
+        (name = "Export", description = "Tables and answers as files"),
         (name = "Lists", description = "What the metrics are about"),
         (name = "Deliveries", description = "How facts arrive"),
         (name = "Access", description = "Who is let in, and who did what"),

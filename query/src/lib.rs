@@ -26,7 +26,7 @@ pub use benchmark::quick_check::industries;
 pub use bucket::{BucketSize, Buckets};
 pub use catalog::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
 pub use engine::{Answer, Engine, Error, List, Page, Row};
-pub use export::{Chunks, ExportFormat, Exported, csv_cell};
+pub use export::{Chunks, ExportFormat, Exported, Whole, csv_cell};
 pub use gold::{CauseRule, Confidence, Exclusion, FailureRule, ShipRule};
 pub use metric::{Better, Kind, METRICS, Metric, STAGES, metric};
 pub use pack::{Adjustments, FAILURES, FailRate, PACKS, Pack, PackEntry, RecoveryUnit, Unit, packs_of, sentence};

@@ -20,6 +20,7 @@ use crate::api::Api;
 use crate::problem::{Cause, Kind, Problem};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const LONGEST_REQUEST_ID: usize = 64;
 
 pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -88,6 +89,7 @@ fn secure(headers: &mut HeaderMap) {
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         (X_FRAME_OPTIONS, "DENY"),
+        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -6,17 +6,19 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use dorado_ingest::{Error, events};
-use dorado_lake::{Delivery, redacted};
+use dorado_lake::{Delivery, Fact, redacted};
 use http::StatusCode;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use serde::Serialize;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::access::Ingester;
+use crate::access::{Ingester, Visit};
 use crate::api::Api;
 use crate::extract::{Body, Encoded, Nothing, Query, expand};
 use crate::problem::{Kind, Problem};
+use crate::routes::overrides::said;
 
 /// What became of a batch of events.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,6 +81,7 @@ impl From<events::Rejected> for RejectedEvent {
     ))]
 pub(crate) async fn events(
     ingester: Ingester,
+    visit: Visit,
     State(api): State<Api>,
     _: Query<Nothing>,
     body: Body,
@@ -110,8 +113,23 @@ pub(crate) async fn events(
     if parsed.n_accepted == 0 {
         return Err(none_accepted(rejected));
     }
+    if let Some(detail) = overrides(&parsed.accepted) {
+        api.audit(&visit.caller, "override.sent", &format!("delivery {}", kept.arrival), Some(detail)).await?;
+    }
     let (arrival, duplicate) = (Some(kept.arrival), kept.duplicate);
     Ok(answer(Accepted { accepted: parsed.n_accepted, rejected, arrival, duplicate }))
+}
+
+/// What people decided, for the audit log: how much of it there is, and as much of it as a line holds.
+fn overrides(facts: &[Fact]) -> Option<Value> {
+    const TOLD_AT_MOST: usize = 100;
+    let decided = facts.iter().filter_map(|fact| match fact {
+        Fact::Override(decided) => Some(decided),
+        _ => None,
+    });
+    let n = decided.clone().count();
+    let told: Vec<Value> = decided.take(TOLD_AT_MOST).map(said).collect();
+    (n > 0).then(|| json!({ "n": n, "overrides": told }))
 }
 
 fn answer(accepted: Accepted) -> Response {

@@ -1,4 +1,4 @@
-//! `/api/v1/export/{name}`: tables and metrics as files, streamed.
+//! `/api/v1/export/{name}`: tables and answers as files, streamed.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -23,19 +23,19 @@ pub(crate) struct ExportParams {
     format: Option<String>,
 }
 
-/// A table or a metric as a file
+/// A table or an answer as a file
 ///
 /// `deployments`, `changes`, `pull_requests`, `incidents` and `overrides` are facts: every version of every record, the
 /// latest `clock` and then `arrival` counts; they are for who may read everything. `shipments`, `outcomes` and `causes` are what attribution found. Any id of a metric
-/// gives its answer. Tables are exported from their beginning where `from` is not given. Rows come in no particular order.
+/// gives its answer, the other names that of the address that ends so. Tables are exported from their beginning where `from` is not given. Rows come in no particular order.
 #[utoipa::path(get, path = "/api/v1/export/{name}", tag = "Export",
-    params(("name" = String, Path, description = "A table, or the id of a metric", example = "outcomes"), ExportParams, QuestionParams),
+    params(("name" = String, Path, description = "A table, the id of a metric, or another answer", example = "outcomes"), ExportParams, QuestionParams),
     responses(
         (status = 200, description = "The file, streamed", content(
             (String = "text/csv"), (String = "application/x-ndjson"),
             (Vec<u8> = "application/vnd.apache.parquet"), (Vec<u8> = "application/vnd.apache.arrow.stream"),
         )),
-        (status = 404, description = "No such table or metric", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such table or answer", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn export(
     reader: Reader,

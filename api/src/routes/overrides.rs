@@ -203,7 +203,7 @@ pub(crate) async fn withdraw(
 }
 
 /// What the audit log keeps of it.
-fn said(decided: &Override) -> Value {
+pub(crate) fn said(decided: &Override) -> Value {
     json!({ "verdict": decided.verdict, "deployment": decided.deployment, "incident": decided.incident,
         "author": decided.author, "reason": decided.reason })
 }

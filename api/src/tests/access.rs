@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use dorado_lake::{Key, NewToken, Token};
 use http::StatusCode;
 
-use super::{Answer, Bench, JSON, now, request};
+use super::{Answer, Bench, EVENTS, JSON, now, request};
 use crate::access::Peer;
 use crate::layer::OPEN;
 use crate::routes::compatibility::ROOTS;
@@ -79,6 +79,7 @@ const TABLE: &[(&str, &str, For, &str)] = &[
     ("post", "/api/v1/collect", For::Admins, "/api/v1/collect"),
     ("get", "/api/v1/replay", For::WholeReaders, "/api/v1/replay"),
     ("post", "/api/v1/replay", For::Admins, "/api/v1/replay"),
+    ("delete", "/api/v1/replay", For::Admins, "/api/v1/replay"),
     ("get", "/api/v1/deliveries", For::WholeReaders, "/api/v1/deliveries"),
     ("get", "/api/v1/unmapped", For::WholeReaders, "/api/v1/unmapped"),
     ("post", "/api/v1/events", For::Senders, "/api/v1/events"),
@@ -503,6 +504,36 @@ async fn the_audit_log_is_read_by_pages() {
     );
     assert!(last["meta"]["next_cursor"].is_null());
     bench.get_as(&key, "/api/v1/audit?cursor=11").await.problem(422);
+}
+
+#[tokio::test]
+async fn an_override_that_is_sent_as_an_event_is_in_the_audit_log_too() {
+    let bench = Bench::new().await;
+    let (admin, (sender, sends)) = (bench.token(&["admin"]).1, bench.token(&["ingest:events"]));
+    let events = r#"[
+        {"type": "deployment", "id": "d1", "service": "checkout", "finished_at": "2026-10-01T00:00:00Z"},
+        {"type": "override", "id": "o1", "deployment": "d1", "verdict": "failed", "author": "Ada", "reason": "It did.",
+         "decided_at": "2026-10-01T01:00:00Z"}
+    ]"#;
+    let headers = [JSON, ("authorization", &bearer(&sends))];
+    for (body, n) in [(EVENTS, 0), (events, 1)] {
+        let told = bench.send_from_afar("POST", "/api/v1/events", &headers, body).await;
+        assert_eq!(told.json()["rejected"], serde_json::json!([]), "{}", told.text());
+        let log = bench.get_as(&admin, "/api/v1/audit").await.json()["data"].clone();
+        let sent = log.as_array().into_iter().flatten().filter(|line| line["action"] == "override.sent");
+        let sent: Vec<_> = sent.map(|line| (line["actor"].clone(), line["detail"].clone())).collect();
+        assert_eq!(sent.len(), n, "{sent:?}");
+        for (actor, detail) in sent {
+            assert_eq!(actor, sender.id);
+            let detail: serde_json::Value =
+                serde_json::from_str(detail.as_str().unwrap_or_default()).unwrap_or_default();
+            let told = &detail["overrides"][0];
+            assert_eq!(
+                (&told["verdict"], &told["deployment"], &told["author"]),
+                (&"failed".into(), &"d1".into(), &"Ada".into())
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,10 @@
 
 use std::io::Read;
 
+use chrono::TimeDelta;
+use dorado_lake::{Batch, Deployment, Fact, Settled};
+use serde_json::{Value, json};
+
 use super::{Bench, EVENTS, JSON, request};
 
 async fn told() -> Bench {
@@ -31,7 +35,7 @@ async fn an_answer_that_the_caller_has_is_not_sent_again_until_a_table_changes()
     let first = bench.get(address).await;
     let tag = first.header("etag").to_owned();
     assert!(tag.starts_with("W/\""), "{tag}");
-    assert_eq!(first.header("cache-control"), "no-cache");
+    assert_eq!(first.header("cache-control"), "private, no-cache");
     let again = bench.send(request("GET", address, &[("if-none-match", &tag)], "")).await;
     assert_eq!(again.status.as_u16(), 304);
     assert_eq!(again.header("etag"), tag);
@@ -112,6 +116,119 @@ async fn names_to_choose_from_are_those_of_the_teams_that_are_chosen() {
         let names: Vec<&str> =
             answer["data"].as_array().into_iter().flatten().filter_map(|row| row["__value"].as_str()).collect();
         assert_eq!(names, due, "{asked}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_that_can_be_exported_has_the_rows_of_its_address() {
+    let bench = told().await;
+    let period = "from=2026-10-01&to=2026-11-01";
+    for (name, address) in [
+        ("change-lead-time", "metrics/change-lead-time"),
+        ("summary", "summary"),
+        ("stages", "stages"),
+        ("batch-size", "flow/batch-size"),
+        ("ladder", "flow/ladder?service=checkout"),
+        ("unshipped", "flow/unshipped"),
+        ("regressions", "regressions"),
+        ("quick-check", "quick-check"),
+        ("clusters", "clusters"),
+        ("services", "services"),
+        ("teams", "teams"),
+        ("environments", "environments"),
+    ] {
+        let (address, named) = address.split_once('?').unwrap_or((address, ""));
+        let file = bench.get(&format!("/api/v1/export/{name}?{period}&format=ndjson&{named}")).await;
+        assert_eq!(file.status, 200, "{name}: {}", file.text());
+        let rows: Vec<Value> = file.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let is_directory = ["services", "teams", "environments"].contains(&address);
+        let query = if is_directory { String::new() } else { format!("?{period}&{named}") };
+        let told = bench.get(&format!("/api/v1/{address}{query}")).await.json()["data"].clone();
+        let told = told.as_array().cloned().unwrap_or_default();
+        assert_eq!(rows.len(), told.len(), "{name}");
+        for (row, told) in rows.iter().zip(&told) {
+            for (key, value) in told.as_object().into_iter().flatten() {
+                let same = if value.is_array() || value.is_object() {
+                    row[key].as_str() == Some(&value.to_string())
+                } else {
+                    close(&row[key], value)
+                };
+                assert!(same, "{name} {key}: {} and {value}", row[key]);
+            }
+        }
+        let parquet = bench.get(&format!("/api/v1/export/{name}?{period}&format=parquet&{named}")).await;
+        assert!(parquet.status == 200 && parquet.body.starts_with(b"PAR1"), "{name}: {}", parquet.status);
+    }
+}
+
+/// The same, or the same number.
+fn close(a: &Value, b: &Value) -> bool {
+    a == b || a.as_f64().is_some_and(|a| b.as_f64() == Some(a))
+}
+
+#[tokio::test]
+async fn names_that_only_deleted_deployments_told_are_in_no_list() {
+    let bench = told().await;
+    let there = r#"[
+        {"type": "deployment", "id": "m1", "service": "lander", "environment": "moon", "finished_at": "2026-10-10T10:00:00Z"},
+        {"type": "deployment", "id": "m2", "service": "lander", "environment": "orbit", "finished_at": "2026-10-11T10:00:00Z"}
+    ]"#;
+    bench.post("/api/v1/events", &[JSON], there).await;
+    bench.settle().await;
+    let lists = ["/api/v1/environments", "/api/v1/variables/environments", "/api/v1/unmapped"];
+    for list in lists {
+        let rows = bench.get(list).await.text();
+        assert!(rows.contains("\"moon\"") && rows.contains("\"orbit\""), "{list}: {rows}");
+    }
+    bench
+        .post("/api/v1/events", &[JSON], r#"{"type": "deployment", "id": "m1", "deleted_at": "2026-10-12T10:00:00Z"}"#)
+        .await;
+    bench.settle().await;
+    for list in lists {
+        let rows = bench.get(list).await.text();
+        assert!(!rows.contains("\"moon\"") && rows.contains("\"orbit\""), "{list}: {rows}");
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_whose_latest_version_names_its_service_is_not_lost() {
+    let bench = told().await;
+    let version = async |id: &str, service: Option<&str>, minute: i64| {
+        let delivery = bench.engine.lake().waiting(1).await.expect("the inbox reads").remove(0);
+        let at = |minute| super::now() - TimeDelta::days(9) + TimeDelta::minutes(minute);
+        let fact = Deployment {
+            source: "another".into(),
+            id: id.into(),
+            service: service.map(String::from),
+            environment: "production".into(),
+            finished_at: Some(at(0)),
+            updated_at: Some(at(minute)),
+            ..Deployment::default()
+        };
+        let settled = Settled {
+            arrival: delivery.0,
+            delivery: delivery.1,
+            outcome: Ok(vec![Fact::Deployment(fact)]),
+            ignored: None,
+        };
+        bench.engine.lake().settle(Batch { deliveries: vec![settled] }).await.expect("the batch settles");
+    };
+    let n_lost = async || {
+        bench.engine.refresh().await.expect("gold is brought up to silver");
+        let rows = bench.get("/api/v1/data-quality").await.json()["data"].clone();
+        let rows = rows.as_array().cloned().unwrap_or_default();
+        rows.into_iter().find(|row| row["check"] == "deployment_service").map(|row| {
+            json!(row["denominator"].as_f64().zip(row["numerator"].as_f64()).map(|(all, right)| all - right))
+        })
+    };
+    for (n, (id, service, lost)) in
+        [("lost", None, 1.0), ("found", None, 2.0), ("found", Some("checkout"), 1.0)].into_iter().enumerate()
+    {
+        let filler =
+            format!(r#"{{"type": "deployment", "id": "f{n}", "service": "x", "finished_at": "2026-10-01T00:00:00Z"}}"#);
+        bench.post("/api/v1/events", &[JSON], filler).await;
+        version(id, service, n as i64).await;
+        assert_eq!(n_lost().await, Some(json!(lost)), "{id} {service:?}");
     }
 }
 

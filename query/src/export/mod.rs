@@ -1,6 +1,7 @@
-//! Tables and metrics as files: Parquet, Arrow, CSV or lines of JSON, batch by batch, so that a table of any
+//! Tables and answers as files: Parquet, Arrow, CSV or lines of JSON, batch by batch, so that a table of any
 //! size leaves through little memory. Rows come in no particular order.
 
+mod answers;
 mod encode;
 mod select;
 
@@ -16,6 +17,8 @@ use crate::engine::{Engine, Error, Row};
 use crate::metric::{METRICS, Metric, metric};
 use crate::question::{BadParameter, Question};
 
+use answers::ANSWERS;
+pub use answers::Whole;
 use encode::Encoder;
 pub use encode::csv_cell;
 
@@ -31,6 +34,8 @@ pub enum Exported {
     Results(&'static str),
     /// A metric's answer.
     Metric(&'static Metric),
+    /// Another answer.
+    Answer(Whole),
 }
 
 const FACTS: [&str; 5] = ["deployments", "changes", "pull_requests", "incidents", "overrides"];
@@ -44,18 +49,22 @@ impl Exported {
     pub fn named(name: &str) -> Result<Self, BadParameter> {
         let among = |names: &[&'static str]| names.iter().copied().find(|known| *known == name);
         let facts = among(&FACTS).map(Self::Facts);
-        let found = facts.or_else(|| among(&RESULTS).map(Self::Results)).or_else(|| metric(name).map(Self::Metric));
+        let answer = || ANSWERS.iter().find(|(known, _)| *known == name).map(|(_, answer)| *answer);
+        let results = || among(&RESULTS).map(Self::Results);
+        let found = facts.or_else(results).or_else(|| metric(name).map(Self::Metric)).or_else(answer);
         found.ok_or_else(|| BadParameter {
             parameter: "name",
             value: name.to_owned(),
-            problem: "there is no table and no metric of this name".into(),
+            problem: "there is no table and no answer of this name".into(),
             expected: format!("one of {}", Self::names().join(", ")),
         })
     }
 
     /// Every name.
     pub fn names() -> Vec<&'static str> {
-        FACTS.into_iter().chain(RESULTS).chain(METRICS.iter().map(|metric| metric.id)).collect()
+        let metrics = METRICS.iter().map(|metric| metric.id);
+        let answers = ANSWERS.iter().map(|(name, _)| *name);
+        FACTS.into_iter().chain(RESULTS).chain(metrics).chain(answers).collect()
     }
 
     /// Whether its rows are of the whole organisation: facts name what they name, whoever's that is.
@@ -65,7 +74,7 @@ impl Exported {
 
     /// Whether it is a table, which without `from` is exported from its beginning.
     pub fn is_table(&self) -> bool {
-        !matches!(self, Self::Metric(_))
+        matches!(self, Self::Facts(_) | Self::Results(_))
     }
 }
 
@@ -124,23 +133,26 @@ impl ExportFormat {
 }
 
 impl Engine {
-    /// Rows of a table that a question asks about, or the answer of a metric, as a file in pieces.
+    /// Rows of a table that a question asks about, or its answer, as a file in pieces.
     ///
     /// # Errors
     /// A filter that the table has no column for; tables that cannot be read. Also within the pieces.
     pub async fn export(&self, what: Exported, question: &Question, format: ExportFormat) -> Result<Chunks, Error> {
         let batches = match what {
-            Exported::Metric(metric) => {
-                let batch = batch_of(&self.series(metric, question).await?.data)?;
-                let schema = batch.schema();
-                return Ok(encoded(stream::iter([Ok(batch)]).boxed(), Encoder::new(format, &schema)?));
-            }
+            Exported::Metric(metric) => return encoded_rows(&self.series(metric, question).await?.data, format),
+            Exported::Answer(asked) => return encoded_rows(&self.rows_of(asked, question).await?, format),
             Exported::Facts(table) => self.facts_of(table, question).await?,
             Exported::Results(table) => self.results_of(table, question).await?,
         };
         let encoder = Encoder::new(format, &batches.schema())?;
         Ok(encoded(pieces(batches), encoder))
     }
+}
+
+fn encoded_rows(rows: &[Row], format: ExportFormat) -> Result<Chunks, Error> {
+    let batch = batch_of(rows)?;
+    let encoder = Encoder::new(format, &batch.schema())?;
+    Ok(encoded(stream::iter([Ok(batch)]).boxed(), encoder))
 }
 
 fn pieces(batches: SendableRecordBatchStream) -> BoxStream<'static, Result<RecordBatch, Error>> {
