@@ -44,6 +44,30 @@ export const checks = {
     assert.equal((await failRate(window, at)).numerator, week.numerator);
   }),
 
+  'numbers that follow a decision late are waited for': check(async (window) => {
+    const { page } = window;
+    const now = new Date().toISOString();
+    const done = [];
+    await page.route('**/api/v1/overrides', (route) =>
+      route.request().method() === 'POST' ? route.fulfill({ status: 201, json: { decided_at: now, withdrawn_at: null, visible: false } }) : route.continue(),
+    );
+    // What was delivered is there at once, and what is computed from it is not.
+    await page.route('**/api/v1/metrics/deployment-frequency?bucket=all', (route) => {
+      done.push('looked');
+      return route.fulfill({ json: { data: [], meta: { complete: done.length > 1, complete_through: now } } });
+    });
+    await window.go('?explain=change-fail-rate');
+    await window.explained();
+    await page.locator('dialog .decide').first().click();
+    await page.fill('dialog form input >> nth=0', 'Ada');
+    await page.fill('dialog form input >> nth=1', 'because');
+    page.on('request', (request) => request.url().includes('/explain?') && done.push('asked again'));
+    await page.click('dialog form button[type="submit"]');
+    await page.waitForSelector('dialog form', { state: 'detached' });
+    await window.explained();
+    assert.deepEqual(done, ['looked', 'looked', 'asked again']);
+  }),
+
   'what the server says against a decision is shown': check(async (window) => {
     window.expected.push(/422/);
     const { page } = window;
