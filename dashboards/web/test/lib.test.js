@@ -81,6 +81,11 @@ test('values get the unit that reads best', () => {
   assert.equal(said(1108, 'count'), '1,108');
 });
 
+test('one is not many', () => {
+  assert.deepEqual([0, 1, 2].map((n) => format.some(n, 'change')), ['0 changes', '1 change', '2 changes']);
+  assert.deepEqual(marks.beside([{ at: 0.2, kind: 'incident' }], 0), ['1 incident opened']);
+});
+
 test('frequencies side by side are in one unit', () => {
   const all = [0, 0.02, 0.23, 1.5];
   const usual = format.middle([null, ...all]);

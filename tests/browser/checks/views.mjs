@@ -32,6 +32,11 @@ export const checks = {
     await window.page.click('main a:text-is("Compare")');
     await window.settled();
     assert.match(window.page.url(), /\/compare\?team=a$/, 'the filters stay');
+    await window.go('nowhere');
+    await window.page.click('main a:text-is("Overview")');
+    await window.settled();
+    assert.equal((await window.cards()).length, 5, 'the first view has the shortest address');
+    assert.equal(new URL(window.page.url()).pathname, new URL(window.base).pathname);
   }),
 
   'what is asked stays from view to view, and what is of one view goes': check(async (window) => {
@@ -103,6 +108,24 @@ export const checks = {
     await page.click('main tbody tr:first-child button');
     await window.settled();
     assert.match(await page.locator('.filters').innerText(), /Period/);
+  }),
+
+  'where nobody named teams, services are side by side and in the table': check(async (window) => {
+    const { page } = window;
+    const teamless = (one) => ({ ...one, team: null });
+    await page.route('**/api/v1/services?*', async (route) => {
+      const answer = await (await route.fetch()).json();
+      await route.fulfill({ json: { ...answer, data: answer.data.map(teamless) } });
+    });
+    await page.route('**/api/v1/summary?*group_by=team*', async (route) => {
+      const answer = await (await route.fetch()).json();
+      await route.fulfill({ json: { ...answer, data: answer.data.slice(0, METRICS.length).map(teamless) } });
+    });
+    await window.go('compare');
+    await page.waitForSelector('[data-group]');
+    assert.equal(await page.inputValue('main select >> nth=1'), 'service');
+    await window.go();
+    await page.waitForSelector('[data-panel="by-service"] tbody tr');
   }),
 
   'a group that was chosen is compared, and its points open its rows': check(async (window) => {

@@ -58,6 +58,11 @@ export function count(value: number): string {
   return minus(Math.round(value).toLocaleString('en-US'));
 }
 
+/** `1 change`, `2 changes`. */
+export function some(n: number, what: string): string {
+  return `${count(n)} ${what}${n === 1 ? '' : 's'}`;
+}
+
 /** A hash by its first ten digits; anything else as it is. */
 export function short(id: unknown): string {
   return String(id ?? '').replace(/^([0-9a-f]{10})[0-9a-f]{30,54}$/, '$1');
@@ -86,7 +91,7 @@ const RULES: Record<string, string> = {
   cherry_pick: 'shipped before under another id',
   no_commit_time: 'no commit time that can be true',
   unshipped: 'not shipped',
-  no_pull_request: 'have no known pull request',
+  no_pull_request: 'without a known pull request',
   failed: 'failed before production',
   cancelled: 'cancelled',
   ancestry: 'history of commits',

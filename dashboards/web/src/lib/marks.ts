@@ -1,7 +1,7 @@
 // What happened meanwhile: deployments and incidents, by their place among the buckets of a chart.
 
 import { nDays, startOf, type Bucket, type Slot } from './days';
-import { count } from './format';
+import { some } from './format';
 
 export interface Mark {
   /** In buckets from the first: 1.5 is the middle of the second. */
@@ -34,6 +34,6 @@ export function marks(happened: Happened[], bucket: Bucket, slots: Slot[], zone:
 /** What happened in one bucket, in words. */
 export function beside(all: Mark[], i: number): string[] {
   const n = (kind: Mark['kind']) => all.filter((mark) => mark.kind === kind && Math.floor(mark.at) === i).length;
-  const said = (n: number, one: string, many: string) => (n ? [`${count(n)} ${n === 1 ? one : many}`] : []);
-  return [...said(n('failed'), 'failed deployment', 'failed deployments'), ...said(n('incident'), 'incident opened', 'incidents opened')];
+  const said = (n: number, what: string, then = '') => (n ? [some(n, what) + then] : []);
+  return [...said(n('failed'), 'failed deployment'), ...said(n('incident'), 'incident', ' opened')];
 }

@@ -162,15 +162,12 @@ export class View {
 
   constructor() {
     addEventListener('popstate', () => (this.state = here()));
+    addEventListener('click', (event) => this.#follow(event));
   }
 
   /** Changes the view and writes it into the address, as a step to go back to. */
   go(patch: Partial<State>): void {
-    const next = this.#after(patch);
-    const at = href(next);
-    if (at !== href(this.state)) history.pushState(null, '', at);
-    if (next.view !== this.state.view) scrollTo(0, 0);
-    this.state = next;
+    this.#to(this.href(patch));
   }
 
   /** The address that `patch` leads to. */
@@ -179,10 +176,18 @@ export class View {
   }
 
   /** Follows a link of the page without loading it anew, unless another window is wanted. */
-  follow(event: MouseEvent, patch: Partial<State>): void {
-    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  #follow(event: MouseEvent): void {
+    const link = (event.target as Element).closest('a[href^="./"]');
+    if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    this.go(patch);
+    this.#to(link.getAttribute('href') ?? '');
+  }
+
+  #to(at: string): void {
+    const { view } = this.state;
+    if (new URL(at, location.href).href !== location.href) history.pushState(null, '', at);
+    this.state = here();
+    if (view !== this.state.view) scrollTo(0, 0);
   }
 
   /** What was asked stays from view to view; what is only of one view goes. */
