@@ -134,12 +134,8 @@ impl Beside {
             done = work(&self) => done,
             _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("{goes_on}")),
         };
-        if let Some((register, token)) = &self.made
-            && let Err(error) = register.revoke(&token.id, "cli", Utc::now())
-        {
-            // What was done is done, and is said all the same.
-            let error = anyhow::Error::from(error);
-            complain(&error.context(format!("cannot revoke the token `{}`; it ends by itself within a day", token.id)));
+        if let Some((register, token)) = &self.made {
+            return taken_back(done, &token.id, register.revoke(&token.id, "cli", Utc::now()));
         }
         done
     }
@@ -163,6 +159,15 @@ impl Beside {
     pub(super) async fn get(&self, path: &str) -> Result<Value> {
         read(self.http.get(path, &[]).await)
     }
+}
+
+/// What was done is done, and is told all the same where the token cannot be taken back.
+fn taken_back<T>(done: Result<T>, token: &str, revoked: Result<bool, dorado_lake::Error>) -> Result<T> {
+    if let Err(error) = revoked {
+        let said = format!("cannot revoke the token `{token}`; it ends by itself within a day");
+        complain(&anyhow::Error::from(error).context(said));
+    }
+    done
 }
 
 fn read(answer: Result<Answer, Error>) -> Result<Value> {
@@ -206,6 +211,14 @@ mod tests {
     use dorado_api::Tls;
 
     use super::*;
+
+    #[test]
+    fn what_was_done_is_told_also_where_the_token_stays() {
+        let stays = || Err(dorado_lake::Error::Closed);
+        assert_eq!(taken_back(Ok("3 records"), "t", stays()).unwrap(), "3 records");
+        let failed = taken_back::<()>(Err(anyhow::anyhow!("the run ended early")), "t", stays());
+        assert_eq!(failed.unwrap_err().to_string(), "the run ended early");
+    }
 
     #[test]
     fn a_server_is_found_where_this_machine_can_reach_it() {

@@ -38,6 +38,8 @@ IN_PATHS = {
 WITHOUT = {
     # None of the connections there can be asked.
     "/api/v1/collect": ("source",),
+    # Only of who is connected.
+    "/api/v1/replay": ("source",),
     # Not every table has every column to filter by.
     "/api/v1/export/{name}": ("service", "team", "repository", "environment"),
 }

@@ -145,7 +145,6 @@ async fn files_and_checks_of_a_team_tell_nothing_of_others_and_facts_are_for_who
         "/api/v1/export/summary?format=ndjson",
         "/api/v1/export/stages?group_by=team",
         "/api/v1/export/batch-size",
-        "/api/v1/export/ladder",
         "/api/v1/export/unshipped",
         "/api/v1/export/regressions",
         "/api/v1/export/quick-check",

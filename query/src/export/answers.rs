@@ -1,4 +1,5 @@
-//! Answers that are exported whole: what a question about metrics, flow or names is answered with, in one piece.
+//! Answers that are exported whole: what a question about metrics, flow or names is answered with, in one piece. Not the
+//! ladder, which is of some services only.
 
 use std::sync::Arc;
 
@@ -15,8 +16,6 @@ pub enum Whole {
     Stages,
     /// Changes a deployment.
     BatchSize,
-    /// The way through the environments.
-    Ladder,
     /// What waits.
     Unshipped,
     /// Services whose lead time rose.
@@ -34,11 +33,10 @@ pub enum Whole {
 }
 
 /// By name, as their addresses have it.
-pub(super) const ANSWERS: [(&str, Exported); 11] = [
+pub(super) const ANSWERS: [(&str, Exported); 10] = [
     ("summary", Exported::Answer(Whole::Summary)),
     ("stages", Exported::Answer(Whole::Stages)),
     ("batch-size", Exported::Answer(Whole::BatchSize)),
-    ("ladder", Exported::Answer(Whole::Ladder)),
     ("unshipped", Exported::Answer(Whole::Unshipped)),
     ("regressions", Exported::Answer(Whole::Regressions)),
     ("quick-check", Exported::Answer(Whole::QuickCheck)),
@@ -60,7 +58,6 @@ impl Engine {
             Whole::Summary => self.summary(question).await?,
             Whole::Stages => self.stages(question).await?,
             Whole::BatchSize => self.batch_size(question).await?,
-            Whole::Ladder => self.ladder(question).await?,
             Whole::Regressions => self.regressions(question, A_PAGE).await?,
             Whole::QuickCheck => self.quick_check(question, None).await?,
             Whole::Clusters => self.clusters(question, None).await?,
