@@ -137,6 +137,7 @@ test('a value and what it was are told apart where the change is', () => {
   assert.deepEqual(said(0.1101, 0.1099, 'rate'), ['11.01 %', '10.99 %', '0.02 points higher']);
   assert.deepEqual(said(86_400 * 12.3, 86_400 * 11.8, 'duration'), ['12.3 days', '11.8 days', '4.2 % longer']);
   assert.deepEqual(said(345_600, 432_000, 'duration'), ['4 days', '5 days', '20 % shorter']);
+  assert.deepEqual(said(360_100, 400_000, 'duration'), ['4.2 days', '4.6 days', '10 % shorter']);
 });
 
 test('a panel says what a pack measures', () => {

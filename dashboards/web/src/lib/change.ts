@@ -62,7 +62,7 @@ function difference(total: Compared, format: Format, rises: boolean): string {
   if (format === 'rate') return `${write(Math.abs(by), 'rate').number} points`;
   if (then === 0) return 'far';
   const percent = (Math.abs(by) / then) * 100;
-  return `${percent < 10 ? percent.toFixed(1) : count(percent)} %`;
+  return `${percent < 9.95 ? percent.toFixed(1) : count(percent)} %`;
 }
 
 function previous(total: Compared, field: string): number | null {
