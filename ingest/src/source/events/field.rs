@@ -192,6 +192,14 @@ const STATUS_WORDS: &[(&str, Status)] = &[
     ("created", Status::Pending),
 ];
 
+impl StatusWord {
+    /// The words for a deployment that is not over.
+    pub(crate) fn going_on() -> impl Iterator<Item = &'static str> {
+        let is_over = |status: &Status| matches!(status, Status::Success | Status::Failed | Status::Cancelled);
+        STATUS_WORDS.iter().filter(move |(_, status)| !is_over(status)).map(|(word, _)| *word)
+    }
+}
+
 impl<'de> Deserialize<'de> for StatusWord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = Cow::<str>::deserialize(deserializer)?;

@@ -1,9 +1,11 @@
 //! What senders of events can rely on.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::LazyLock;
+
 use dorado_lake::{Change, Deployment, Fact, Status};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -228,6 +230,37 @@ fn every_field_of_the_schema_is_described_and_every_alias_is_parsed() {
     }
 }
 
+static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| jsonschema::validator_for(&schema()).unwrap());
+
+/// An event with any of the fields that need one another: there, null or missing.
+fn some_event() -> impl Strategy<Value = Value> {
+    let value = |field: &str| match field {
+        "status" => prop_oneof![Just(json!("running")), Just(json!("failed")), Just(json!("queued"))].boxed(),
+        "verdict" => prop::sample::select(vec!["failed", "caused_by", "not_caused", "withdrawn"]).prop_map(Into::into).boxed(),
+        "changes" => Just(json!([{"sha": "c1", "merged_at": "2026-01-02T03:04:05Z"}, "c2"])).boxed(),
+        at if at.ends_with("_at") => Just(json!("2026-01-02T03:04:05Z")).boxed(),
+        _ => Just(json!("x")).boxed(),
+    };
+    let fields: [(&str, &[&str]); 5] = [
+        ("deployment", &["id", "service", "repository", "status", "started_at", "finished_at", "updated_at", "deleted_at", "changes"]),
+        ("change", &["id", "sha", "service", "repository", "authored_at", "author_at", "committed_at", "merged_at", "updated_at"]),
+        ("pull_request", &["id", "service", "repository", "opened_at", "approved_at", "closed_at", "first_commit_at"]),
+        ("incident", &["id", "opened_at", "resolved_at", "deleted_at", "service"]),
+        ("override", &["id", "verdict", "deployment", "incident", "author", "reason", "decided_at"]),
+    ];
+    prop::sample::select(fields.to_vec()).prop_flat_map(move |(kind, fields)| {
+        let one = |field: &'static str| {
+            let there = value(field).prop_map(move |value| Some((field.to_owned(), value)));
+            prop_oneof![6 => there, 1 => Just(Some((field.to_owned(), Value::Null))), 3 => Just(None)]
+        };
+        let all: Vec<_> = fields.iter().copied().map(one).collect();
+        all.prop_map(move |fields| {
+            let event = [("type".to_owned(), json!(kind))].into_iter().chain(fields.into_iter().flatten());
+            Value::Object(event.collect())
+        })
+    })
+}
+
 /// Bodies as a sender might make them: good lines, broken ones and repeats.
 fn some_lines() -> impl Strategy<Value = Vec<String>> {
     let time =
@@ -240,6 +273,17 @@ fn some_lines() -> impl Strategy<Value = Vec<String>> {
         _ => format!("{{\"type\": {id}"),
     });
     prop::collection::vec(line, 1..30)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn an_event_is_accepted_where_the_schema_says_so_and_nowhere_else(event in some_event()) {
+        let parsed = parse(event.to_string().as_bytes(), None).unwrap();
+        let says_the_schema = SCHEMA.is_valid(&event);
+        prop_assert_eq!(parsed.rejected.is_empty(), says_the_schema, "{} {:?}", event, parsed.rejected);
+    }
 }
 
 proptest! {
