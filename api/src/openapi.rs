@@ -15,6 +15,7 @@ use crate::layer::OPEN;
 use crate::names::Names;
 use crate::problem::Problem;
 use crate::router::routes;
+use crate::routes::compatibility::bodies::has_several_forms;
 use crate::routes::compatibility::{PANELS, ROOTS, SENSELESS_IS_400};
 use crate::routes::overrides::{DECISION_FIELDS, REASON_AT_MOST, VERDICTS};
 
@@ -65,6 +66,10 @@ pub fn openapi() -> Value {
     });
     add_event(&mut api);
     add_decision(&mut api);
+    let schemas = api["components"]["schemas"].as_object_mut().into_iter().flatten();
+    for (_, schema) in schemas.filter(|(name, _)| has_several_forms(name)) {
+        *schema = any_of(schema);
+    }
     allow_empty_bodies(&mut api);
     Value::Object(api)
 }
@@ -198,6 +203,16 @@ fn add_decision(api: &mut Map<String, Value>) {
         about.retain(|about| about["properties"]["verdict"]["enum"] != json!(["withdrawn"]));
     }
     document["NewOverride"] = decision;
+}
+
+/// With `anyOf` in place of every `oneOf`: what has one of several forms may have more than one of them.
+fn any_of(schema: &Value) -> Value {
+    let name = |key: &String| if key == "oneOf" { "anyOf".to_owned() } else { key.clone() };
+    match schema {
+        Value::Object(fields) => fields.iter().map(|(key, value)| (name(key), any_of(value))).collect(),
+        Value::Array(items) => items.iter().map(any_of).collect(),
+        other => other.clone(),
+    }
 }
 
 /// Dashboards leave out a body that would say nothing.

@@ -14,6 +14,6 @@ pub use json::MAX_JSON_DEPTH;
 pub use signature::{Secret, sign_hmac_sha256};
 pub use source::{
     BadOption, Connection, Cursor, Error, KINDS, Kind, NotConnected, POSTED_TO, Page, Source, check_connected,
-    collected, events, events_source, git, options, source_name,
+    collected, events, events_source, git, is_instant, options, source_name,
 };
 pub use wake::Wakers;

@@ -95,7 +95,7 @@ fn devlakes_addresses_old_and_new_take_what_is_posted_to_them() {
     assert_eq!((&rows[0]["source"], &rows[0]["repository"]), (&json!("devlake/9"), &json!("harbour/quay")));
 
     let problem = bench.devlake(path, "nine", &json!({"id": "g"})).problem(422);
-    assert!(problem["detail"].as_str().unwrap().contains("finishedDate"), "{problem}");
+    assert_eq!(problem["parameter"], "startedDate", "{problem}");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn an_incident_of_devlake_is_open_until_it_is_closed_by_its_key() {
         "originalStatus": "created", "createdDate": "2026-03-02T11:00:00+00:00", "severity": "sev2",
     });
     bench.devlake(issues, "nine", &issue).json(200);
-    let bug = bench.devlake(issues, "nine", &json!({"issueKey": "DLK-8", "type": "BUG"})).json(200);
+    let bug = bench.devlake(issues, "nine", &json!({"issueKey": "DLK-8", "type": "BUG", "createdDate": "2026-03-02T11:00:00Z"})).json(200);
     assert_eq!(bug["ignored"], "an issue of type `BUG` is no incident");
     let open = bench.rows("/api/v1/incidents")[0].clone();
     assert_eq!((&open["incident"], &open["resolved_at"]), (&json!("webhook:9:DLK-7"), &Value::Null));
@@ -191,4 +191,48 @@ fn what_was_posted_is_found_again_by_who_may_post_and_nobody_else() {
     one(&id, "wrong").problem(401);
     let problem = bench.datadog("deployment", &json!({"data": {"attributes": {"service": "quay"}}})).problem(422);
     assert_eq!(problem["parameter"], "data.attributes.finished_at");
+}
+
+#[test]
+fn a_body_of_another_shape_is_refused_by_the_name_of_its_place_and_one_of_an_older_form_is_taken() {
+    let bench = Bench::new();
+    let at = 1_772_446_600;
+    let refused = |answer: Answer, parameter: &str, detail: &str| {
+        let problem = answer.problem(422);
+        assert_eq!((&problem["parameter"], &problem["detail"]), (&json!(parameter), &json!(detail)), "{problem}");
+    };
+    for (what, attributes, field, problem) in [
+        ("deployment", json!({"service": " ", "finished_at": at}), "service", "is blank"),
+        ("deployment", json!({"service": "quay", "finished_at": "yesterday"}), "finished_at", "is of another type"),
+        ("deployment", json!({"service": "quay", "finished_at": at, "team": ["a"]}), "team", "is of another type"),
+        ("failure", json!({"started_at": at, "services": "quay"}), "services", "is of another type"),
+        ("failures", json!({"limit": "ten"}), "limit", "is of another type"),
+    ] {
+        let place = format!("data.attributes.{field}");
+        let answer = bench.datadog(what, &json!({"data": {"attributes": attributes}}));
+        refused(answer, &place, &format!("{place}: {problem}"));
+    }
+    refused(bench.datadog("deployments", &json!({"data": []})), "data", "data: is of another type");
+
+    let path = "/api/plugins/webhook/connections/1/deployments";
+    let mut wrong = deployment("a");
+    wrong["deploymentCommits"][0]["commitSha"] = json!(null);
+    let place = "deploymentCommits.0.commitSha";
+    refused(bench.devlake(path, "all", &wrong), place, &format!("{place}: is of another type"));
+    let mut wrong = deployment("a");
+    wrong["startedDate"] = json!("yesterday");
+    refused(bench.devlake(path, "all", &wrong), "startedDate", "startedDate: is no instant");
+    bench.devlake(path, "none", &wrong).problem(401);
+    assert!(bench.rows("/api/v1/deliveries").is_empty(), "what is refused is not kept");
+
+    let commit = json!({"repo_url": "https://github.com/harbour/quay", "commit_sha": SHA});
+    let mut one = commit.clone();
+    one["start_time"] = json!("2026-03-02 10:00:00");
+    bench.devlake(path, "all", &one).json(200);
+    let several = json!({"pipeline_id": 7, "start_time": "2026-03-02T10:00:00Z", "deployment_commits": [commit]});
+    bench.devlake(path, "all", &several).json(200);
+    let issues = "/api/plugins/webhook/connections/1/issues";
+    let issue = json!({"issue_key": "DLK-9", "type": "INCIDENT", "created_date": "2026-03-02T11:00:00+00:00"});
+    bench.devlake(issues, "all", &issue).json(200);
+    assert_eq!((bench.rows("/api/v1/deployments").len(), bench.rows("/api/v1/incidents").len()), (2, 1));
 }

@@ -69,7 +69,7 @@ impl From<events::Rejected> for RejectedEvent {
 /// One JSON object, an array of them, one object a line, or gzip of these. Send the same
 /// `Idempotency-Key` when you send the same events again.
 #[utoipa::path(post, path = "/api/v1/events", tag = "Deliveries",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this delivery, so that sending it again changes nothing", example = "build-4711")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this delivery, so that sending it again changes nothing", pattern = "^[!-~]([ -~]{0,253}[!-~])?$", example = "build-4711")),
     request_body(description = "Events, as `/api/v1/events/schema` describes them", content(
         (Object = "application/json"),
         (String = "application/x-ndjson"),

@@ -41,6 +41,7 @@ use crate::http::{self, Http, Outgoing};
 
 pub use connection::{BadOption, Connection, options};
 pub use page::{Cursor, Page};
+pub use reading::is_instant;
 pub(crate) use terraform::RunLog;
 
 /// The tools that can be connected, by name.

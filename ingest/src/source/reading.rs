@@ -1,7 +1,7 @@
 //! Reading what tools send as JSON: any field may be missing, null or of another type than documented, and is then
 //! unknown; what a fact cannot do without is asked for by name, and the error says its place.
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use dorado_lake::{Fact, Instant};
 use serde_json::Value;
 
@@ -151,6 +151,11 @@ fn text_of(value: &Value) -> Option<String> {
 /// it out.
 pub(crate) fn time_of(value: &Value) -> Option<Instant> {
     time::read(value).or_else(|| without_offset(value.as_str()?.trim()))
+}
+
+/// Whether a text is an instant in any form that tools write.
+pub fn is_instant(text: &str) -> bool {
+    DateTime::parse_from_rfc3339(text.trim()).is_ok() || time_of(&Value::from(text)).is_some()
 }
 
 fn without_offset(text: &str) -> Option<Instant> {

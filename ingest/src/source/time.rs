@@ -49,6 +49,9 @@ fn of_epoch(number: i64) -> Option<Instant> {
 }
 
 fn of_seconds(seconds: f64) -> Option<Instant> {
+    if seconds.abs() >= 1e11 {
+        return of_epoch(seconds as i64);
+    }
     DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
 }
 
@@ -75,6 +78,7 @@ mod tests {
             json!(1_619_639_400_000_000_i64),
             json!(1_619_639_400_000_000_000_i64),
             json!(1_619_639_400.0),
+            json!(1_619_639_400_000.0),
             json!("1619639400000"),
         ] {
             assert_eq!(read(&value), expected, "{value}");

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use dorado_ingest::Source;
 use http::StatusCode;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -11,8 +12,8 @@ use utoipa::ToSchema;
 use super::bodies::{
     Datadog, DatadogDeployment, DatadogFailure, DatadogSearch, DatadogVerdict, DatadogVerdictByVersion,
 };
-use super::hand_on;
 use super::search::{Search, Seeker, Wanted};
+use super::{hand_on, hand_on_shaped, shape};
 use crate::access::{Caller, Credential, Visit, token_needed};
 use crate::api::Api;
 use crate::extract::{Body, Path};
@@ -60,30 +61,18 @@ pub(crate) struct FoundEvent {
     pub(super) attributes: Value,
 }
 
-/// Which events.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Request {
-    data: RequestData,
+/// What stands around what is asked.
+#[derive(Debug, Deserialize)]
+struct Request<T> {
+    data: RequestData<T>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct RequestData {
-    attributes: Search,
+#[derive(Debug, Deserialize)]
+struct RequestData<T> {
+    attributes: T,
 }
 
 /// A deployment by what was deployed where.
-#[derive(Debug, Deserialize)]
-struct ByVersion {
-    data: ByVersionData,
-}
-
-#[derive(Debug, Deserialize)]
-struct ByVersionData {
-    attributes: Version,
-}
-
 #[derive(Debug, Deserialize)]
 struct Version {
     service: String,
@@ -100,7 +89,7 @@ struct Version {
             content_type = "application/problem+json"),
     ))]
 pub(crate) async fn deployment(State(api): State<Api>, body: Body) -> Result<Json<Posted>, Problem> {
-    posted(&api, body, "deployment", "dora_deployment").await
+    posted(&api, body, "datadog_deployment", "deployment", "dora_deployment").await
 }
 
 /// Takes a failure as it is posted to Datadog
@@ -112,7 +101,7 @@ pub(crate) async fn deployment(State(api): State<Api>, body: Body) -> Result<Jso
             content_type = "application/problem+json"),
     ))]
 pub(crate) async fn failure(State(api): State<Api>, body: Body) -> Result<Json<Posted>, Problem> {
-    posted(&api, body, "failure", "dora_failure").await
+    posted(&api, body, "datadog_failure", "failure", "dora_failure").await
 }
 
 /// Takes a failure as it was posted to Datadog before
@@ -124,7 +113,7 @@ pub(crate) async fn failure(State(api): State<Api>, body: Body) -> Result<Json<P
             content_type = "application/problem+json"),
     ))]
 pub(crate) async fn incident(State(api): State<Api>, body: Body) -> Result<Json<Posted>, Problem> {
-    posted(&api, body, "failure", "dora_failure").await
+    posted(&api, body, "datadog_failure", "failure", "dora_failure").await
 }
 
 /// Takes that a deployment failed or not, and what remedied it, as it is posted to Datadog
@@ -137,7 +126,7 @@ pub(crate) async fn incident(State(api): State<Api>, body: Body) -> Result<Json<
             content_type = "application/problem+json"),
     ))]
 pub(crate) async fn patch(State(api): State<Api>, Path(id): Path<String>, body: Body) -> Result<Json<Posted>, Problem> {
-    posted(&api, body, &format!("deployments/{id}"), "dora_deployment").await
+    posted(&api, body, "datadog_patch", &format!("deployments/{id}"), "dora_deployment").await
 }
 
 /// The same for the latest deployment of a service, environment and version
@@ -156,13 +145,12 @@ pub(crate) async fn patch_by_version(
     body: Body,
 ) -> Result<Json<Posted>, Problem> {
     let seeker = seeker(&api, &visit, &body).await?;
-    let asked: ByVersion = read(&body)?;
-    let Version { service, env, version } = asked.data.attributes;
+    let Version { service, env, version } = read("datadog_patch_by_version", &body)?;
     let nothing = || Problem::new(Kind::NotFound, "no such deployment was posted").parameter("version").value(&version);
     let search = Search::of_version(service, env, version.clone());
     let found = search.events(&api, Wanted::Deployments, seeker).await?;
     let id = found.into_iter().next().ok_or_else(nothing)?.id;
-    posted(&api, body, &format!("deployments/{id}"), "dora_deployment").await
+    posted(&api, body, "datadog_patch", &format!("deployments/{id}"), "dora_deployment").await
 }
 
 /// Deletes a deployment that was posted as to Datadog
@@ -267,8 +255,14 @@ fn is_datadog(source: &dyn Source) -> bool {
     source.name() == "datadog"
 }
 
-async fn posted(api: &Api, body: Body, posted_to: &str, kind: &'static str) -> Result<Json<Posted>, Problem> {
-    let taken = hand_on(api, body, posted_to, is_datadog).await?;
+async fn posted(
+    api: &Api,
+    body: Body,
+    operation: &str,
+    posted_to: &str,
+    kind: &'static str,
+) -> Result<Json<Posted>, Problem> {
+    let taken = hand_on_shaped(api, body, operation, posted_to, is_datadog).await?;
     let Some(fact) = taken.facts.into_iter().next() else {
         return Err(Problem::new(Kind::InvalidBody, taken.ignored.unwrap_or_default()).parameter("body"));
     };
@@ -300,15 +294,18 @@ async fn seeker(api: &Api, visit: &Visit, body: &Body) -> Result<Seeker, Problem
 
 async fn search(api: &Api, visit: Visit, body: Body, wanted: Wanted) -> Result<Json<Found>, Problem> {
     let seeker = seeker(api, &visit, &body).await?;
-    let request: Request = read(&body)?;
-    let data = request.data.attributes.events(api, wanted, seeker).await?;
+    let search: Search = read("datadog_deployments", &body)?;
+    let data = search.events(api, wanted, seeker).await?;
     Ok(Json(Found { data }))
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Problem> {
-    serde_json::from_slice(&body.bytes).map_err(|error| {
+/// The attributes of a body that has the shape of its operation.
+fn read<T: DeserializeOwned>(operation: &str, body: &Body) -> Result<T, Problem> {
+    shape::check(operation, body)?;
+    let request: Request<T> = serde_json::from_slice(&body.bytes).map_err(|error| {
         Problem::new(Kind::InvalidBody, format!("the body is not what is posted here: {error}")).parameter("body")
-    })
+    })?;
+    Ok(request.data.attributes)
 }
 
 async fn one(api: &Api, visit: Visit, body: Body, wanted: Wanted, id: String) -> Result<Json<FoundOne>, Problem> {

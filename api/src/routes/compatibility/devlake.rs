@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use dorado_ingest::Source;
 
-use super::bodies::{DevlakeDeployment, DevlakeIssue, DevlakePullRequest};
-use super::hand_on;
+use super::bodies::{DevlakeDeployments, DevlakeIssues, DevlakePullRequest};
+use super::{hand_on, hand_on_shaped};
 use crate::api::Api;
 use crate::extract::{Body, Path};
 use crate::problem::{Kind, Problem};
@@ -14,7 +14,7 @@ use crate::taking::Taken;
 /// Takes a deployment as it is posted to DevLake
 #[utoipa::path(post, operation_id = "devlake_deployments", path = "/api/plugins/webhook/connections/{connection}/deployments", tag = "Compatibility",
     params(("connection" = String, Path, description = "DevLake's connection", example = "1")),
-    request_body(content = DevlakeDeployment, description = "What DevLake's documentation says", content_type = "application/json"),
+    request_body(content = DevlakeDeployments, description = "What DevLake's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Taken),
         (status = 401, description = "Not connected, or without its token", body = Problem,
@@ -31,7 +31,7 @@ pub(crate) async fn deployments(
 /// Takes an issue as it is posted to DevLake; one of type `INCIDENT` is an incident
 #[utoipa::path(post, operation_id = "devlake_issues", path = "/api/plugins/webhook/connections/{connection}/issues", tag = "Compatibility",
     params(("connection" = String, Path, description = "DevLake's connection", example = "1")),
-    request_body(content = DevlakeIssue, description = "What DevLake's documentation says", content_type = "application/json"),
+    request_body(content = DevlakeIssues, description = "What DevLake's documentation says", content_type = "application/json"),
     responses(
         (status = 200, description = "It is kept", body = Taken),
         (status = 401, description = "Not connected, or without its token", body = Problem,
@@ -109,5 +109,13 @@ async fn posted(api: &Api, connection: &str, what: &str, body: Body) -> Result<J
     let is_named = api.sources().iter().any(|source| is_devlake(source.as_ref()) && source.connection() == connection);
     let wanted = if is_named { connection } else { "" };
     let posted_to = format!("{connection}/{what}");
-    hand_on(api, body, &posted_to, |source| is_devlake(source) && source.connection() == wanted).await.map(Json)
+    let fits = |source: &dyn Source| is_devlake(source) && source.connection() == wanted;
+    let operation = match what {
+        "deployments" => "devlake_deployments",
+        "issues" => "devlake_issues",
+        "pull_requests" | "pullrequests" => "devlake_pull_requests",
+        // A closing has no body.
+        _ => return hand_on(api, body, &posted_to, fits).await.map(Json),
+    };
+    hand_on_shaped(api, body, operation, &posted_to, fits).await.map(Json)
 }

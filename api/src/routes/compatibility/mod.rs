@@ -1,12 +1,13 @@
 //! Other products' own addresses, so that who posts there posts here by changing the base URL. What is posted goes the
 //! way of every delivery, and the source of that product reads it.
 
-mod bodies;
+pub(crate) mod bodies;
 mod datadog;
 mod devlake;
 mod gitlab;
 mod json_data_source;
 mod search;
+mod shape;
 
 use axum::routing::post;
 use dorado_ingest::{POSTED_TO, Source};
@@ -18,7 +19,7 @@ use utoipa_axum::routes;
 use crate::api::Api;
 use crate::extract::Body;
 use crate::problem::{Kind, Problem};
-use crate::taking::{Taken, take};
+use crate::taking::{Taken, authenticate, take};
 
 /// What these addresses begin with. Each has a key or token of its own, so none asks for one of ours at the door.
 pub(crate) const ROOTS: [&str; 5] = [
@@ -59,6 +60,20 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 
 /// What stands encoded in the header that tells the address.
 const NOT_IN_HEADERS: &AsciiSet = &CONTROLS.add(b'%');
+
+/// Takes a body that has the shape of its operation for the first of the sources that fit and authenticate it.
+async fn hand_on_shaped(
+    api: &Api,
+    body: Body,
+    operation: &str,
+    posted_to: &str,
+    fits: impl Fn(&dyn Source) -> bool,
+) -> Result<Taken, Problem> {
+    // Who is not let in learns nothing.
+    authenticate(api, &body, &fits).await?;
+    shape::check(operation, &body)?;
+    hand_on(api, body, posted_to, fits).await
+}
 
 /// Takes a body for the first of the sources that fit and authenticate it, with the address that it was posted to.
 async fn hand_on(

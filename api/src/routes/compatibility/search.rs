@@ -61,7 +61,7 @@ impl Search {
 
     /// The events of this source that it finds.
     pub(super) async fn events(self, api: &Api, wanted: Wanted, seeker: Seeker) -> Result<Vec<FoundEvent>, Problem> {
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, GREATEST_LIMIT);
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT).min(GREATEST_LIMIT);
         let is_oldest_first = self.sort.as_deref().is_some_and(|sort| !sort.starts_with('-'));
         let mut terms = terms(self.query.as_deref().unwrap_or_default())?;
         terms.extend(self.terms);
