@@ -93,6 +93,11 @@ pub(crate) struct Serving {
     runtime: tokio::runtime::Runtime,
 }
 
+/// Keeps no connection longer than the server does: nobody reads on it between two requests, to see that it was closed.
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(2))
+}
+
 impl Serving {
     /// Serves a directory.
     pub(crate) fn start(data: &Path) -> Self {
@@ -119,13 +124,13 @@ impl Serving {
         // Whatever else it prints must not fill the pipe and stop it.
         std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { child, address, client: reqwest::Client::new(), runtime }
+        Self { child, address, client: client().build().unwrap(), runtime }
     }
 
     /// The same, asked by who trusts this certificate and no other.
     pub(crate) fn trusting(mut self, pem: &[u8]) -> Self {
         let certificate = reqwest::Certificate::from_pem(pem).unwrap();
-        self.client = reqwest::Client::builder().tls_certs_only([certificate]).build().unwrap();
+        self.client = client().tls_certs_only([certificate]).build().unwrap();
         self
     }
 
