@@ -55,7 +55,7 @@ def settle(body):
     for name, value in body.items() if isinstance(body, dict) else ():
         if isinstance(value, (dict, list)):
             settle(value)
-        elif name.endswith(("_at", "Date")) and value is not None:
+        elif name.endswith(("_at", "_date", "_time", "Date")) and value is not None:
             is_begin = name.startswith(BEGINS)
             body[name] = (BEGAN if is_begin else ENDED) if isinstance(value, str) else (BEGAN_NS if is_begin else ENDED_NS)
     for item in body if isinstance(body, list) else ():
