@@ -107,7 +107,9 @@ fn an_incident_of_devlake_is_open_until_it_is_closed_by_its_key() {
         "originalStatus": "created", "createdDate": "2026-03-02T11:00:00+00:00", "severity": "sev2",
     });
     bench.devlake(issues, "nine", &issue).json(200);
-    let bug = bench.devlake(issues, "nine", &json!({"issueKey": "DLK-8", "type": "BUG", "createdDate": "2026-03-02T11:00:00Z"})).json(200);
+    let bug = bench
+        .devlake(issues, "nine", &json!({"issueKey": "DLK-8", "type": "BUG", "createdDate": "2026-03-02T11:00:00Z"}))
+        .json(200);
     assert_eq!(bug["ignored"], "an issue of type `BUG` is no incident");
     let open = bench.rows("/api/v1/incidents")[0].clone();
     assert_eq!((&open["incident"], &open["resolved_at"]), (&json!("webhook:9:DLK-7"), &Value::Null));

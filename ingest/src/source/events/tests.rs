@@ -236,14 +236,42 @@ static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| jsonschema::va
 fn some_event() -> impl Strategy<Value = Value> {
     let value = |field: &str| match field {
         "status" => prop_oneof![Just(json!("running")), Just(json!("failed")), Just(json!("queued"))].boxed(),
-        "verdict" => prop::sample::select(vec!["failed", "caused_by", "not_caused", "withdrawn"]).prop_map(Into::into).boxed(),
+        "verdict" => {
+            prop::sample::select(vec!["failed", "caused_by", "not_caused", "withdrawn"]).prop_map(Into::into).boxed()
+        }
         "changes" => Just(json!([{"sha": "c1", "merged_at": "2026-01-02T03:04:05Z"}, "c2"])).boxed(),
         at if at.ends_with("_at") => Just(json!("2026-01-02T03:04:05Z")).boxed(),
         _ => Just(json!("x")).boxed(),
     };
     let fields: [(&str, &[&str]); 5] = [
-        ("deployment", &["id", "service", "repository", "status", "started_at", "finished_at", "updated_at", "deleted_at", "changes"]),
-        ("change", &["id", "sha", "service", "repository", "authored_at", "author_at", "committed_at", "merged_at", "updated_at"]),
+        (
+            "deployment",
+            &[
+                "id",
+                "service",
+                "repository",
+                "status",
+                "started_at",
+                "finished_at",
+                "updated_at",
+                "deleted_at",
+                "changes",
+            ],
+        ),
+        (
+            "change",
+            &[
+                "id",
+                "sha",
+                "service",
+                "repository",
+                "authored_at",
+                "author_at",
+                "committed_at",
+                "merged_at",
+                "updated_at",
+            ],
+        ),
         ("pull_request", &["id", "service", "repository", "opened_at", "approved_at", "closed_at", "first_commit_at"]),
         ("incident", &["id", "opened_at", "resolved_at", "deleted_at", "service"]),
         ("override", &["id", "verdict", "deployment", "incident", "author", "reason", "decided_at"]),
