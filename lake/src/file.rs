@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
 use chrono::{Datelike, SecondsFormat};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
@@ -23,6 +25,9 @@ use crate::log::MONTH;
 
 /// Rows in a row group: what a reader can pass by, and what a writer holds in memory.
 const ROWS_PER_GROUP: usize = 131_072;
+
+/// The same where row groups are of few services each: who asks for some of them reads little else.
+const ROWS_PER_GROUP_OF_SERVICES: usize = 8_192;
 
 /// Strings are cut to this many bytes in statistics.
 const STATISTICS_LENGTH: usize = 32;
@@ -58,6 +63,9 @@ const SORTED_BY: &str = "service";
 /// Rows in a page of a sorted table.
 const ROWS_PER_PAGE: usize = 8_192;
 
+/// Columns by which facts are dealt out to row groups.
+const DEALT_BY: [&str; 2] = [SORTED_BY, "repository"];
+
 /// Whether a column's values hardly repeat.
 pub(crate) fn is_unlike(column: &str) -> bool {
     UNLIKE.contains(&column)
@@ -66,6 +74,24 @@ pub(crate) fn is_unlike(column: &str) -> bool {
 /// Whether a table's rows are sorted by its first column.
 pub(crate) fn is_sorted(schema: &Schema) -> bool {
     schema.fields().first().is_some_and(|field| field.name() == SORTED_BY)
+}
+
+/// Whether a table's rows are dealt out to row groups by service.
+fn is_dealt(schema: &Schema) -> bool {
+    !is_sorted(schema) && DEALT_BY.iter().all(|column| schema.index_of(column).is_ok())
+}
+
+/// Rows of facts, those of one service in as few row groups as can be. Within a row group they stay in their order, which
+/// is mostly that of time: small differences are what its instants are kept as.
+fn dealt(rows: RecordBatch) -> Result<RecordBatch, ArrowError> {
+    if !is_dealt(rows.schema_ref()) || rows.num_rows() <= ROWS_PER_GROUP_OF_SERVICES {
+        return Ok(rows);
+    }
+    let columns = DEALT_BY.iter().filter_map(|column| rows.column_by_name(column));
+    let columns: Vec<_> = columns.map(|column| SortColumn { values: Arc::clone(column), options: None }).collect();
+    let mut order = lexsort_to_indices(&columns, None)?.values().to_vec();
+    order.chunks_mut(ROWS_PER_GROUP_OF_SERVICES).for_each(<[u32]>::sort_unstable);
+    take_record_batch(&rows, &UInt32Array::from(order))
 }
 
 /// A file that a table consists of.
@@ -173,13 +199,28 @@ impl Encoder {
         Ok(Self { writer, schema: Arc::clone(schema) })
     }
 
+    /// A whole file of these rows.
+    pub(crate) fn all(schema: &SchemaRef, rows: &[RecordBatch]) -> Result<Encoded, ParquetError> {
+        let mut encoder = Self::new(schema)?;
+        if is_dealt(schema) {
+            encoder.write(&dealt(concat_batches(schema, rows)?)?)?;
+        } else {
+            rows.iter().try_for_each(|batch| encoder.write(batch))?;
+        }
+        encoder.finish()
+    }
+
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
         self.writer.write(batch)
     }
 
-    /// Bytes that it holds, finished and unfinished.
+    pub(crate) fn end_row_group(&mut self) -> Result<(), ParquetError> {
+        self.writer.flush()
+    }
+
+    /// Bytes of the row groups that are finished.
     pub(crate) fn n_bytes(&self) -> usize {
-        self.writer.bytes_written() + self.writer.memory_size()
+        self.writer.bytes_written()
     }
 
     pub(crate) fn finish(mut self) -> Result<Encoded, ParquetError> {
@@ -192,11 +233,15 @@ impl Encoder {
 fn properties(schema: &Schema) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
+        .set_max_row_group_row_count(Some(if is_dealt(schema) { ROWS_PER_GROUP_OF_SERVICES } else { ROWS_PER_GROUP }))
         .set_statistics_truncate_length(Some(STATISTICS_LENGTH))
         .set_column_index_truncate_length(Some(STATISTICS_LENGTH));
     if is_sorted(schema) {
         properties = properties.set_data_page_row_count_limit(ROWS_PER_PAGE);
+    }
+    if is_dealt(schema) {
+        // A page of its own says no more than its row group.
+        properties = properties.set_statistics_enabled(EnabledStatistics::Chunk);
     }
     for field in schema.fields() {
         let name = field.name().as_str();
@@ -230,12 +275,17 @@ fn stats(metadata: &ParquetMetaData, schema: &Schema) -> String {
         .collect();
     for field in schema.fields() {
         let Some(&leaf) = leaves.get(field.name()) else { continue };
+        let groups = metadata.row_groups().iter();
         let chunks: Option<Vec<_>> =
-            metadata.row_groups().iter().map(|group: &RowGroupMetaData| group.column(leaf).statistics()).collect();
+            groups.map(|group: &RowGroupMetaData| Some((group.num_rows(), group.column(leaf).statistics()?))).collect();
         let Some(chunks) = chunks else { continue };
-        if let Some(n_nulls) = chunks.iter().map(|chunk| chunk.null_count_opt()).sum::<Option<u64>>() {
+        if let Some(n_nulls) = chunks.iter().map(|(_, chunk)| chunk.null_count_opt()).sum::<Option<u64>>() {
             nulls.insert(field.name().clone(), n_nulls.into());
         }
+        // A row group of nothing but nulls has no bounds, and widens none.
+        let is_null = |n_rows: i64, chunk: &ColumnChunkStatistics| chunk.null_count_opt() == u64::try_from(n_rows).ok();
+        let known = chunks.into_iter().filter(|(n_rows, chunk)| !is_null(*n_rows, chunk));
+        let chunks: Vec<_> = known.map(|(_, chunk)| chunk).collect();
         if let Some((low, high)) = range(&chunks, field.data_type()) {
             min.insert(field.name().clone(), low);
             max.insert(field.name().clone(), high);
@@ -286,4 +336,52 @@ fn bounds<T: Ord + Copy>(
 fn instant_text(micros: i64) -> Option<Value> {
     let instant = Instant::from_timestamp_micros(micros)?;
     (0..=9999).contains(&instant.year()).then(|| instant.to_rfc3339_opts(SecondsFormat::Micros, true).into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+    use bytes::Bytes;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+    use crate::{Change, Row, Stamp, Stamped};
+
+    #[test]
+    fn facts_of_a_service_lie_in_few_row_groups_and_there_in_their_order() {
+        let rows: Vec<Stamped<Change>> = (0..30_000_i64)
+            .map(|n| {
+                let name = format!("service-{:02}", n * 7 % 50);
+                let (service, repository) = if n % 3 == 0 { (None, Some(name)) } else { (Some(name), None) };
+                let fact = Change { id: n.to_string(), service, repository, ..Change::default() };
+                Stamped { fact, stamp: Stamp { clock: Instant::UNIX_EPOCH, arrival: n } }
+            })
+            .collect();
+        let encoded = Encoder::all(&Change::schema(), &[Change::to_batch(&rows)]).unwrap();
+        let file: Value = serde_json::from_str(&encoded.stats).unwrap();
+        assert_eq!((&file["minValues"]["service"], &file["nullCount"]["service"]), (&json!("service-00"), &json!(10_000)));
+        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(encoded.bytes)).unwrap();
+        let metadata = Arc::clone(reader.metadata());
+        assert_eq!(metadata.num_row_groups(), 4);
+        for column in ["service", "repository"] {
+            let leaf = Change::schema().index_of(column).unwrap();
+            let may_hold = |group: &&RowGroupMetaData| {
+                let bounds = group.column(leaf).statistics().unwrap();
+                let (low, high) = (bounds.min_bytes_opt(), bounds.max_bytes_opt());
+                low.zip(high).is_some_and(|(low, high)| (low..=high).contains(&b"service-20".as_slice()))
+            };
+            assert!(metadata.row_groups().iter().filter(may_hold).count() <= 2, "{column}");
+        }
+        let arrivals = reader.with_batch_size(ROWS_PER_GROUP_OF_SERVICES).build().unwrap().map(|batch| {
+            batch.unwrap()["arrival"].as_primitive::<Int64Type>().values().to_vec()
+        });
+        let arrivals: Vec<Vec<i64>> = arrivals.collect();
+        assert!(arrivals.iter().all(|group| group.is_sorted()));
+        let mut all = arrivals.concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..30_000));
+    }
 }

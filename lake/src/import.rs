@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 
 use arrow::array::RecordBatch;
-use futures::StreamExt;
 use futures::future::join_all;
-use parquet::errors::ParquetError;
+use futures::{StreamExt, TryStreamExt};
 
 use crate::file::{DataFile, Encoder};
 use crate::lake::IMPORT;
@@ -16,22 +15,29 @@ use crate::sorted::Sorted;
 use crate::table::Change;
 use crate::{Error, Fact, Lake};
 
-/// Encoded and half-encoded bytes that an import holds; beyond it the largest months are stored.
-const BYTES_HELD: usize = 128 << 20;
+/// Bytes of rows that an import holds; beyond it the largest months are stored, until half is left.
+const BYTES_HELD: usize = 96 << 20;
 
-/// Files finished and stored at once.
+/// Files encoded and stored at once.
 const FILES_AT_ONCE: usize = 4;
 
 /// A table's month.
 type Key = (&'static str, Month);
-type Encoders = HashMap<Key, Encoder>;
+
+/// Rows of a table's month that wait to become a file.
+#[derive(Default)]
+struct Rows {
+    batches: Vec<RecordBatch>,
+    n_bytes: usize,
+}
 
 /// An import under way. Its facts share one arrival number and are seen when [`Import::finish`] returns; an import
 /// that is dropped leaves nothing to be seen.
 pub struct Import {
     lake: Lake,
     arrival: i64,
-    encoders: Option<Encoders>,
+    /// `None` after an error.
+    held: Option<HashMap<Key, Rows>>,
     files: BTreeMap<&'static str, Vec<Arc<DataFile>>>,
 }
 
@@ -42,7 +48,7 @@ impl Lake {
         let _settling = self.inner.settling.lock().await;
         let arrival = self.inbox()?.reserve().await?;
         self.inner.importing.lock().unwrap_or_else(PoisonError::into_inner).insert(arrival);
-        Ok(Import { lake: self.clone(), arrival, encoders: Some(Encoders::new()), files: BTreeMap::new() })
+        Ok(Import { lake: self.clone(), arrival, held: Some(HashMap::new()), files: BTreeMap::new() })
     }
 
     /// Writes facts straight to silver; returns the arrival number that they share. For more than fit into
@@ -60,46 +66,58 @@ impl Import {
         self.arrival
     }
 
-    /// Adds facts; some hundred thousand at a time are best.
+    /// Adds facts; some ten thousand at a time are best.
     ///
     /// # Errors
     /// Where a file could not be stored. The import is then lost and must be begun again.
     pub async fn push(&mut self, facts: Vec<Fact>) -> Result<(), Error> {
         let arrival = self.arrival;
-        let mut encoders = self.encoders.take().ok_or_else(lost)?;
-        let encode = move || {
+        let mut held = self.held.take().ok_or_else(lost)?;
+        let to_batches = move || {
             let mut sorted = Sorted::default();
             for fact in facts {
                 sorted.push(fact, arrival);
             }
-            encode(&mut encoders, sorted)?;
-            Ok::<_, ParquetError>(encoders)
+            sorted.into_batches()
         };
-        let encoded = tokio::task::spawn_blocking(encode).await;
-        let mut encoders = encoded.map_err(failed)?.map_err(failed)?;
-        let mut n_bytes: usize = encoders.values().map(Encoder::n_bytes).sum();
-        while n_bytes > BYTES_HELD {
-            let Some(largest) = encoders.iter().max_by_key(|(_, encoder)| encoder.n_bytes()) else { break };
-            let key = *largest.0;
-            if let Some(encoder) = encoders.remove(&key) {
-                n_bytes -= encoder.n_bytes();
-                let (name, file) = store(&self.lake, key, encoder).await?;
-                self.files.entry(name).or_default().push(file);
+        for (table, months) in tokio::task::spawn_blocking(to_batches).await.map_err(failed)? {
+            for (month, batch) in months {
+                let rows = held.entry((table, month)).or_default();
+                rows.n_bytes += batch.get_array_memory_size();
+                rows.batches.push(batch);
             }
         }
-        self.encoders = Some(encoders);
+        let mut n_bytes: usize = held.values().map(|rows| rows.n_bytes).sum();
+        if n_bytes > BYTES_HELD {
+            let mut by_size: Vec<(usize, Key)> = held.iter().map(|(key, rows)| (rows.n_bytes, *key)).collect();
+            by_size.sort_unstable_by(|a, b| b.cmp(a));
+            let mut full = Vec::new();
+            for (n, key) in by_size {
+                if n_bytes > BYTES_HELD / 2 {
+                    n_bytes -= n;
+                    full.extend(held.remove(&key).map(|rows| (key, rows)));
+                }
+            }
+            self.store(full).await?;
+        }
+        self.held = Some(held);
+        Ok(())
+    }
+
+    /// Makes a file of each month's rows.
+    async fn store(&mut self, months: impl IntoIterator<Item = (Key, Rows)>) -> Result<(), Error> {
+        let stored: Vec<_> = months.into_iter().map(|(key, rows)| store(self.lake.clone(), key, rows)).collect();
+        let stored: Vec<_> = futures::stream::iter(stored).buffer_unordered(FILES_AT_ONCE).try_collect().await?;
+        for (name, file) in stored {
+            self.files.entry(name).or_default().push(file);
+        }
         Ok(())
     }
 
     /// Stores what is left, commits and shows all of it. Returns the arrival number.
     pub async fn finish(mut self) -> Result<i64, Error> {
-        let encoders = self.encoders.take().ok_or_else(lost)?;
-        let stored = encoders.into_iter().map(|(key, encoder)| store(&self.lake, key, encoder));
-        let stored: Vec<_> = futures::stream::iter(stored).buffer_unordered(FILES_AT_ONCE).collect().await;
-        for stored in stored {
-            let (name, file) = stored?;
-            self.files.entry(name).or_default().push(file);
-        }
+        let held = self.held.take().ok_or_else(lost)?;
+        self.store(held).await?;
         let _settling = self.lake.inner.settling.lock().await;
         let files = std::mem::take(&mut self.files);
         let committed = files.into_iter().map(|(name, files)| async {
@@ -131,50 +149,12 @@ impl Drop for Import {
     }
 }
 
-async fn store(lake: &Lake, (name, month): Key, encoder: Encoder) -> Result<(&'static str, Arc<DataFile>), Error> {
+async fn store(lake: Lake, (name, month): Key, rows: Rows) -> Result<(&'static str, Arc<DataFile>), Error> {
     let table = lake.inner.table(name)?;
-    let encoded = tokio::task::spawn_blocking(move || encoder.finish()).await;
+    let schema = Arc::clone(&table.state().schema);
+    let encoded = tokio::task::spawn_blocking(move || Encoder::all(&schema, &rows.batches)).await;
     let encoded = encoded.map_err(failed)?.map_err(failed)?;
     Ok((name, table.store_file(&month.to_string(), encoded).await?))
-}
-
-/// Writes rows to the encoders of their months, on all cores.
-fn encode(encoders: &mut Encoders, sorted: Sorted) -> Result<(), ParquetError> {
-    let mut work = Vec::<(Key, Encoder, RecordBatch)>::new();
-    for (table, months) in sorted.into_batches() {
-        for (month, rows) in months {
-            let encoder = match encoders.remove(&(table, month)) {
-                Some(encoder) => encoder,
-                None => Encoder::new(&rows.schema())?,
-            };
-            work.push(((table, month), encoder, rows));
-        }
-    }
-    // Dealt out by size, the largest first.
-    work.sort_by_key(|(_, _, rows)| std::cmp::Reverse(rows.num_rows()));
-    let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut shares: Vec<Vec<_>> = (0..n_threads).map(|_| Vec::new()).collect();
-    work.into_iter().enumerate().for_each(|(n, item)| shares[n % n_threads].push(item));
-    let written = std::thread::scope(|scope| {
-        let threads: Vec<_> = shares.into_iter().map(|share| scope.spawn(|| write_all(share))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect::<Vec<_>>()
-    });
-    for share in written {
-        encoders.extend(share?);
-    }
-    Ok(())
-}
-
-fn write_all(share: Vec<(Key, Encoder, RecordBatch)>) -> Result<Vec<(Key, Encoder)>, ParquetError> {
-    let written = share.into_iter().map(|(key, mut encoder, rows)| {
-        encoder.write(&rows)?;
-        Ok((key, encoder))
-    });
-    written.collect()
-}
-
-fn panicked() -> ParquetError {
-    ParquetError::General("a thread that encodes ended early".to_owned())
 }
 
 fn failed(source: impl std::error::Error + Send + Sync + 'static) -> Error {

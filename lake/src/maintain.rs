@@ -111,8 +111,8 @@ impl Lake {
     }
 }
 
-/// Files up to this size are small.
-const SMALL: u64 = 32 << 20;
+/// Files up to this size are small. Twice as much is decoded to be dealt out anew.
+const SMALL: u64 = 8 << 20;
 
 /// A file's level: eight files of one level make about one of the next, so that a row is written again only as
 /// often as there are levels. Those above the last are left as they are.
@@ -154,13 +154,13 @@ async fn merge(table: &Table, files: &[Arc<DataFile>]) -> Result<Encoded, Error>
 }
 
 fn merge_bytes(schema: &SchemaRef, contents: Vec<Bytes>) -> Result<Encoded, ArrowError> {
-    let mut encoder = Encoder::new(schema)?;
+    let mut batches = Vec::new();
     for bytes in contents {
         for batch in ParquetRecordBatchReaderBuilder::try_new(bytes)?.build()? {
-            encoder.write(&fitted(&batch?, schema)?)?;
+            batches.push(fitted(&batch?, schema)?);
         }
     }
-    Ok(encoder.finish()?)
+    Ok(Encoder::all(schema, &batches)?)
 }
 
 /// A batch of an older file with the columns of today's.

@@ -283,12 +283,7 @@ impl Table {
     /// Writes a file of rows of one month, on stable storage, not yet part of the table.
     pub(crate) async fn write(&self, month: &str, rows: Vec<RecordBatch>) -> Result<Arc<DataFile>, Error> {
         let schema = Arc::clone(&self.state().schema);
-        let encode = move || {
-            let mut encoder = Encoder::new(&schema)?;
-            rows.iter().try_for_each(|batch| encoder.write(batch))?;
-            encoder.finish()
-        };
-        let encoded = tokio::task::spawn_blocking(encode).await;
+        let encoded = tokio::task::spawn_blocking(move || Encoder::all(&schema, &rows)).await;
         let encoded = encoded
             .map_err(|source| Error::Commit { table: self.name.clone(), source: source.into() })?
             .map_err(|source| Error::Commit { table: self.name.clone(), source: source.into() })?;

@@ -25,7 +25,7 @@ pub use mapping::Mapping;
 pub use summary::{Counted, Summary};
 
 /// Facts handed over at once, about.
-const CHUNK: usize = 100_000;
+const CHUNK: usize = 25_000;
 
 /// Kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ pub struct Chunk {
     pub n_bytes_total: u64,
 }
 
-/// Reads a file, a chunk of about 100,000 facts at a time; `take` may stop it. Says what was kept and what was
+/// Reads a file, a chunk of about 25,000 facts at a time; `take` may stop it. Says what was kept and what was
 /// not. Reading a file again gives the same facts.
 ///
 /// # Errors

@@ -254,7 +254,7 @@ fn parquet_columns_come_in_many_types() {
 #[test]
 fn a_large_file_comes_in_chunks_with_its_progress_and_can_be_stopped() {
     let files = Files::new();
-    let ids: Vec<i64> = (0..250_000).collect();
+    let ids: Vec<i64> = (0..240_000).collect();
     let path = files.write_parquet(
         "i.parquet",
         vec![
@@ -271,10 +271,11 @@ fn a_large_file_comes_in_chunks_with_its_progress_and_can_be_stopped() {
         chunks.push((chunk.facts.len(), chunk.n_rows, chunk.n_bytes, chunk.n_bytes_total));
         ControlFlow::Continue(())
     });
-    assert_eq!(summary.unwrap().n_facts, 250_000);
-    assert_eq!(chunks.iter().map(|c| c.0).collect::<Vec<_>>(), [100_000, 100_000, 50_000]);
+    assert_eq!(summary.unwrap().n_facts, 240_000);
+    let n_facts: Vec<usize> = chunks.iter().map(|c| c.0).collect();
+    assert_eq!((n_facts.len(), &n_facts[..9], n_facts[9]), (10, &[25_000; 9][..], 15_000));
     assert!(chunks.windows(2).all(|w| w[0].1 < w[1].1 && w[0].2 < w[1].2), "{chunks:?}");
-    assert_eq!(chunks[2].2, chunks[2].3);
+    assert_eq!(chunks[9].2, chunks[9].3);
     let stopped = read(&path, &options, &mut |_| ControlFlow::Break(()));
     assert!(matches!(stopped, Err(Error::Stopped { .. })));
 }
