@@ -228,7 +228,7 @@ impl Directory {
 
     /// Names of a filter that nobody has told yet, by parameter.
     pub(crate) fn unknown(&self, filter: &Filter, catalog: &Catalog) -> BTreeMap<&'static str, Vec<String>> {
-        let repositories: BTreeSet<&String> = self.services.values().flat_map(|c| &c.repositories).collect();
+        let is_repository = |name: &String| self.services.values().any(|card| card.repositories.contains(name));
         let mut unknown = BTreeMap::new();
         let mut note = |parameter: &'static str, names: &BTreeSet<String>, known: &dyn Fn(&String) -> bool| {
             let missing: Vec<String> = names.iter().filter(|n| !known(n)).cloned().collect();
@@ -238,7 +238,7 @@ impl Directory {
         };
         note("service", &filter.services, &|n| self.services.contains_key(catalog.canonical(n)));
         note("team", &filter.teams, &|n| self.teams.contains_key(n));
-        note("repository", &filter.repositories, &|n| repositories.contains(n));
+        note("repository", &filter.repositories, &is_repository);
         note("environment", &filter.environments, &|n| self.environments.contains_key(n));
         unknown
     }

@@ -84,8 +84,9 @@ pub(crate) async fn summary(over: &Over<'_>) -> Result<(Vec<Row>, Vec<Row>), Err
         }
     }
     let mut series = Vec::new();
+    let lengths = lengths(&question.buckets);
     for metric in &metrics {
-        for (bucket, length) in lengths_of(&question.buckets) {
+        for (bucket, &length) in lengths.iter().enumerate() {
             for key in &keys {
                 let aggregates = cells.get(&(Some(bucket), key.clone())).cloned().unwrap_or_default();
                 let mut row = Row::new();
