@@ -33,7 +33,7 @@ pub(crate) struct Config {
     pub(crate) listen: Option<String>,
     /// Who is let in, and how.
     pub(crate) server: ServerConfig,
-    /// Limits of the API.
+    /// Limits of the API and of memory.
     pub(crate) limits: LimitsConfig,
     /// Tools that are connected.
     #[serde(rename = "connection")]
@@ -54,7 +54,7 @@ pub(crate) struct Config {
     pub(crate) packs: Vec<PackEntry>,
 }
 
-/// Limits of the API.
+/// Limits of the API and of memory.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LimitsConfig {
@@ -64,6 +64,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) expanded_bytes: Option<usize>,
     /// Bytes of decoded columns kept in memory between questions; 0 keeps none. Default: 128 MiB.
     pub(crate) cache_bytes: Option<usize>,
+    /// Facts that attribution holds in memory for each thread; a service with more of them needs more. Default: 200,000.
+    pub(crate) facts_at_once: Option<u64>,
 }
 
 /// Where the configuration is looked for when no file is named.

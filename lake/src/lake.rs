@@ -75,8 +75,8 @@ pub struct GoldChange {
 pub enum GoldMonth {
     /// Its rows; none of them remove the month.
     Rows(RecordBatch),
-    /// A file that [`Lake::gold_encoder`] made.
-    Encoded(GoldFile),
+    /// Files that a [`GoldEncoder`](crate::GoldEncoder) stored.
+    Files(Vec<GoldFile>),
 }
 
 /// How a source is doing.

@@ -173,9 +173,9 @@ async fn publish_table(table: &Table, months: BTreeMap<String, GoldMonth>, throu
     let replaced: HashSet<String> = months.keys().cloned().collect();
     let files = months.into_iter().map(|(month, content)| async move {
         match content {
-            GoldMonth::Rows(rows) if rows.num_rows() == 0 => Ok(None),
-            GoldMonth::Rows(rows) => table.write(&month, vec![rows]).await.map(Some),
-            GoldMonth::Encoded(GoldFile(encoded)) => table.store_file(&month, encoded).await.map(Some),
+            GoldMonth::Rows(rows) if rows.num_rows() == 0 => Ok(Vec::new()),
+            GoldMonth::Rows(rows) => table.write(&month, vec![rows]).await.map(|file| vec![file]),
+            GoldMonth::Files(files) => Ok(files.into_iter().map(|GoldFile(file)| file).collect()),
         }
     });
     let files: Vec<_> = join_all(files).await.into_iter().collect::<Result<_, _>>()?;

@@ -122,6 +122,7 @@ struct Inner {
     lake: Lake,
     catalog: Catalog,
     state: SessionState,
+    facts_at_once: u64,
     directory: Mutex<Option<(u64, Arc<Directory>)>>,
     answers: Mutex<Answers>,
 }
@@ -133,6 +134,9 @@ struct Answers {
     by_question: HashMap<String, Arc<Answer>>,
 }
 
+/// Facts that attribution holds in memory for each thread, where nobody says otherwise.
+pub const FACTS_AT_ONCE: u64 = 200_000;
+
 /// Answers kept at most.
 const ANSWERS_AT_MOST: usize = 2_000;
 
@@ -142,13 +146,22 @@ impl Engine {
     /// # Errors
     /// The lake refuses the gold tables, as one that a newer Dorado wrote does.
     pub async fn open(lake: Lake, catalog: Catalog) -> Result<Self, Error> {
+        Self::open_with(lake, catalog, FACTS_AT_ONCE).await
+    }
+
+    /// The same, where attribution holds about so many facts in memory for each thread; a service with more of them needs more.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn open_with(lake: Lake, catalog: Catalog, facts_at_once: u64) -> Result<Self, Error> {
         lake.declare_gold(Shipment::TABLE, schema::<Shipment>()).await?;
         lake.declare_gold(Outcome::TABLE, schema::<Outcome>()).await?;
         lake.declare_gold(Cause::TABLE, schema::<Cause>()).await?;
         lake.declare_gold(MadeBy::TABLE, schema::<MadeBy>()).await?;
         let mut state = SessionStateBuilder::new().with_config(config()).with_default_features().build();
         datafusion::execution::FunctionRegistry::register_udaf(&mut state, Arc::new(distribution()))?;
-        let inner = Inner { lake, catalog, state, directory: Mutex::default(), answers: Mutex::default() };
+        let (directory, answers) = (Mutex::default(), Mutex::default());
+        let inner = Inner { lake, catalog, state, facts_at_once, directory, answers };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -173,7 +186,8 @@ impl Engine {
     /// The lake cannot be read or written; gold then stays as it was.
     pub async fn refresh(&self) -> Result<Refreshed, Error> {
         let window = chrono::TimeDelta::milliseconds(PACKS[0].window_ms().unwrap_or(i64::MAX));
-        refresh::refresh(&self.tables(), &self.inner.lake, &self.inner.catalog, window).await
+        let Inner { lake, catalog, facts_at_once, .. } = &*self.inner;
+        refresh::refresh(&self.tables(), lake, catalog, (window, *facts_at_once)).await
     }
 
     /// Makes the next [`Engine::refresh`] compute all results again, also where this process ends before it.

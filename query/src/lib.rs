@@ -25,7 +25,7 @@ pub use audience::Audience;
 pub use benchmark::quick_check::industries;
 pub use bucket::{BucketSize, Buckets};
 pub use catalog::{Catalog, EnvironmentEntry, ReworkRule, ServiceEntry, TeamEntry};
-pub use engine::{Answer, Engine, Error, List, Page, Row};
+pub use engine::{Answer, Engine, Error, FACTS_AT_ONCE, List, Page, Row};
 pub use export::{Chunks, ExportFormat, Exported, Whole, csv_cell};
 pub use gold::{CauseRule, Confidence, Exclusion, FailureRule, ShipRule};
 pub use metric::{Better, Kind, METRICS, Metric, STAGES, metric};

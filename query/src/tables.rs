@@ -11,10 +11,10 @@ use datafusion::catalog::{
 };
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
 use datafusion::prelude::{Expr, SessionContext, col, lit};
 use dorado_lake::{Lake, Row, Snapshot, Stamped};
+use futures::TryStreamExt as _;
 
 /// One snapshot, ready to be asked.
 pub(crate) struct Tables {
@@ -32,14 +32,15 @@ impl Tables {
 
     /// A session like this one with no tables: names that are given in it meet no others.
     pub(crate) fn alone(&self) -> Result<SessionContext> {
-        let state = self.session.state();
+        let mut state = self.session.state();
         let names = &state.config_options().catalog;
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog.register_schema(&names.default_schema, Arc::new(MemorySchemaProvider::new()))?;
         let catalogs = Arc::new(MemoryCatalogProviderList::new());
         catalogs.register_catalog(names.default_catalog.clone(), catalog);
-        let builder = SessionStateBuilder::new_from_existing(state);
-        Ok(SessionContext::new_with_state(builder.with_catalog_list(catalogs).build()))
+        // Not by a builder: it registers some hundred functions anew.
+        state.register_catalog_list(catalogs);
+        Ok(SessionContext::new_with_state(state))
     }
 
     /// A table's rows; `None` where the table does not exist yet.
@@ -60,6 +61,26 @@ impl Tables {
     pub(crate) async fn facts<T: Row>(&self, filter: Option<Expr>) -> Result<Vec<Stamped<T>>> {
         let batches = self.rows(T::TABLE, filter).await?;
         Ok(batches.iter().flat_map(T::from_batch).collect())
+    }
+
+    /// Visits facts of a silver table that pass a filter, all versions, with nothing but these columns. Few are in memory at once.
+    pub(crate) async fn each_fact<T: Row>(
+        &self,
+        columns: &[&str],
+        filter: Option<Expr>,
+        mut visit: impl FnMut(T),
+    ) -> Result<()> {
+        let Some(mut frame) = self.table(T::TABLE)? else { return Ok(()) };
+        if let Some(filter) = filter {
+            frame = frame.filter(filter)?;
+        }
+        let mut batches = frame.select_columns(columns)?.execute_stream().await?;
+        while let Some(batch) = batches.try_next().await? {
+            for version in T::from_batch(&batch) {
+                visit(version.fact);
+            }
+        }
+        Ok(())
     }
 
     /// All versions of the facts of which one version passes a filter, among others. An entity lies in the month in
@@ -86,4 +107,21 @@ impl Tables {
 /// `column in (values)`.
 pub(crate) fn among<'a>(column: &str, values: impl IntoIterator<Item = &'a String>) -> Expr {
     col(column).in_list(values.into_iter().map(|v| lit(v.as_str())).collect(), false)
+}
+
+/// Ranges that [`among_near`] spells out.
+const RANGES: usize = 8;
+
+/// The same, with bounds from which rows that lie sorted by the column can be passed by, however many values there are.
+pub(crate) fn among_near(column: &str, values: &BTreeSet<String>) -> Expr {
+    let sorted: Vec<&String> = values.iter().collect();
+    let ranges = sorted.chunks(sorted.len().div_ceil(RANGES).max(1)).filter_map(|range| {
+        let (first, last) = (range.first()?, range.last()?);
+        Some(col(column).gt_eq(lit(first.as_str())).and(col(column).lt_eq(lit(last.as_str()))))
+    });
+    let among = among(column, values);
+    match ranges.reduce(Expr::or) {
+        Some(ranges) => among.and(ranges),
+        None => among,
+    }
 }

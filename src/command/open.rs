@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow};
 use dorado_lake::{Lake, Options, Register};
-use dorado_query::Engine;
+use dorado_query::{Engine, FACTS_AT_ONCE};
 use tokio::runtime::{Builder, Runtime};
 
 use super::beside;
@@ -31,7 +31,8 @@ pub(crate) async fn engine(url: &str, config: &Config) -> Result<Engine> {
     options.bytes_kept = config.limits.cache_bytes.unwrap_or(options.bytes_kept);
     let lake = Lake::open_with(url, options).await.with_context(|| format!("cannot open `{url}`"))?;
     beside::forget_server(url, config)?;
-    Ok(Engine::open(lake, config.catalog()).await?)
+    let facts_at_once = config.limits.facts_at_once.unwrap_or(FACTS_AT_ONCE);
+    Ok(Engine::open_with(lake, config.catalog(), facts_at_once).await?)
 }
 
 /// Whether the error is that another process has the directory.

@@ -81,6 +81,11 @@ fn the_server_agrees_with_the_model_under_other_definitions() {
 }
 
 #[test]
+fn the_server_agrees_with_the_model_when_it_attributes_service_by_service() {
+    assert_agrees(&mut Served::start_with("[limits]\nfacts_at_once = 1\n"), 1000..1016);
+}
+
+#[test]
 fn the_server_agrees_with_the_model_after_a_restart() {
     let mut served = Served::start();
     let histories: Vec<(u64, History)> = (2000..2010).map(|seed| (seed, served.tell(&history(seed)))).collect();

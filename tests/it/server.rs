@@ -141,7 +141,14 @@ pub(crate) struct Served {
 impl Served {
     /// Starts a server on a new directory.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same with a configuration.
+    pub(crate) fn start_with(configuration: &str) -> Self {
         let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("lake")).unwrap();
+        std::fs::write(folder.path().join("lake/dorado.toml"), configuration).unwrap();
         Self {
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
             server: Server::start(&folder.path().join("lake")),

@@ -44,9 +44,10 @@ async fn lake(directory: &tempfile::TempDir, bytes_kept: usize) -> Lake {
     lake.declare_gold("shipments", schema()).await.unwrap();
     for (number, n_rows) in [(0, 700), (1, 300), (2, 2)] {
         let mut encoder = lake.gold_encoder("shipments").unwrap();
-        encoder.push(&month(number, n_rows)).unwrap();
-        let file = GoldMonth::Encoded(encoder.finish().unwrap());
-        let months = BTreeMap::from([(format!("1970-{:02}", number + 1), file)]);
+        encoder.push(month(number, n_rows)).unwrap();
+        let name = format!("1970-{:02}", number + 1);
+        let file = encoder.store(&name).await.unwrap();
+        let months = BTreeMap::from([(name, GoldMonth::Files(vec![file]))]);
         lake.publish(vec![GoldChange { table: "shipments", months }], number + 1).await.unwrap();
     }
     lake

@@ -8,7 +8,7 @@ use dorado_lake::{Change, Deployment, Incident, Override, PullRequest, Stamp, St
 
 /// The latest version of each deployment, of those that were not deleted. A tool that tells only what has changed says
 /// when it began once, and not again when it ends.
-pub(crate) fn deployments(versions: Vec<Stamped<Deployment>>) -> Vec<Deployment> {
+pub(crate) fn deployments(versions: impl IntoIterator<Item = Stamped<Deployment>>) -> Vec<Deployment> {
     by_key(versions, |d| (d.source.clone(), d.id.clone()))
         .into_iter()
         .filter_map(|versions| {
@@ -24,7 +24,7 @@ pub(crate) fn deployments(versions: Vec<Stamped<Deployment>>) -> Vec<Deployment>
 /// The latest version of each incident, of those that were not deleted; that somebody took it on stays known. A version
 /// that does not say when the incident was opened, as a bare resolution, goes on from those before it: what it leaves out
 /// stays. Where none says it, the incident was opened when it was first told of as open.
-pub(crate) fn incidents(versions: Vec<Stamped<Incident>>) -> Vec<Incident> {
+pub(crate) fn incidents(versions: impl IntoIterator<Item = Stamped<Incident>>) -> Vec<Incident> {
     by_key(versions, |i| (i.source.clone(), i.id.clone()))
         .into_iter()
         .filter_map(|versions| {
@@ -77,12 +77,12 @@ fn go_on(into: &mut Incident, from: Incident) {
 }
 
 /// The latest version of each override.
-pub(crate) fn overrides(versions: Vec<Stamped<Override>>) -> Vec<Override> {
+pub(crate) fn overrides(versions: impl IntoIterator<Item = Stamped<Override>>) -> Vec<Override> {
     latest(versions, |o| (o.source.clone(), o.id.clone()))
 }
 
 /// The latest version of each pull request; a first review stays the first, and an opening that was told once is known.
-pub(crate) fn pull_requests(versions: Vec<Stamped<PullRequest>>) -> Vec<PullRequest> {
+pub(crate) fn pull_requests(versions: impl IntoIterator<Item = Stamped<PullRequest>>) -> Vec<PullRequest> {
     by_key(versions, |p| (place(p.repository.as_ref(), p.service.as_ref()), p.id.clone()))
         .into_iter()
         .map(|mut versions| {
@@ -104,7 +104,7 @@ pub(crate) fn pull_requests(versions: Vec<Stamped<PullRequest>>) -> Vec<PullRequ
 
 /// Each commit once, whichever sources told it. A commit never changes, so what one source leaves out
 /// another may fill in; the one that knows the graph is asked first.
-pub(crate) fn changes(versions: Vec<Stamped<Change>>) -> Vec<Change> {
+pub(crate) fn changes(versions: impl IntoIterator<Item = Stamped<Change>>) -> Vec<Change> {
     by_key(versions, |c| (place(c.repository.as_ref(), c.service.as_ref()), c.id.clone()))
         .into_iter()
         .map(|mut versions| {
@@ -166,7 +166,10 @@ fn place(repository: Option<&String>, service: Option<&String>) -> String {
 }
 
 /// The latest version of each key.
-pub(crate) fn latest<T: PartialEq, K: Eq + Hash>(versions: Vec<Stamped<T>>, key: impl Fn(&T) -> K) -> Vec<T> {
+pub(crate) fn latest<T: PartialEq, K: Eq + Hash>(
+    versions: impl IntoIterator<Item = Stamped<T>>,
+    key: impl Fn(&T) -> K,
+) -> Vec<T> {
     by_key(versions, key).into_iter().map(|mut versions| take_last(&mut versions)).collect()
 }
 
@@ -179,9 +182,12 @@ fn since_deletion<T>(mut versions: Vec<Stamped<T>>, deletes: impl Fn(&T) -> bool
 
 /// Versions by key, oldest first. The same content again is a redelivery: it keeps the place of the
 /// first, so that an old record sent twice does not undo a newer one.
-fn by_key<T: PartialEq, K: Eq + Hash>(versions: Vec<Stamped<T>>, key: impl Fn(&T) -> K) -> Vec<Vec<Stamped<T>>> {
-    let mut places: HashMap<K, usize> = HashMap::with_capacity(versions.len());
-    let mut groups: Vec<Vec<Stamped<T>>> = Vec::with_capacity(versions.len());
+fn by_key<T: PartialEq, K: Eq + Hash>(
+    versions: impl IntoIterator<Item = Stamped<T>>,
+    key: impl Fn(&T) -> K,
+) -> Vec<Vec<Stamped<T>>> {
+    let mut places: HashMap<K, usize> = HashMap::new();
+    let mut groups: Vec<Vec<Stamped<T>>> = Vec::new();
     for version in versions {
         let place = *places.entry(key(&version.fact)).or_insert_with(|| {
             groups.push(Vec::with_capacity(1));
@@ -283,10 +289,10 @@ mod tests {
         };
         let before = [deployment(10, at(10), None, None), deployment(20, None, None, at(20))];
         let after = deployment(40, None, at(40), None);
-        let found = deployments(before.iter().cloned().chain([after.clone()]).collect()).remove(0);
+        let found = deployments(before.iter().cloned().chain([after.clone()])).remove(0);
         assert_eq!((found.started_at, found.finished_at), (None, at(40)));
         let begun = deployment(30, at(30), None, None);
-        let found = deployments(before.into_iter().chain([begun, after]).collect()).remove(0);
+        let found = deployments(before.into_iter().chain([begun, after])).remove(0);
         assert_eq!(found.started_at, at(30), "what followed the deletion goes on");
     }
 

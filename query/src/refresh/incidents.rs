@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use datafusion::prelude::{col, lit};
 use dorado_lake::{Change, Deployment, Incident, Instant, Tier, Verdict};
+use futures::TryStreamExt as _;
 
 use super::Surroundings;
 use super::touched::{NAMES_AT_MOST, hit_by};
@@ -23,7 +24,7 @@ pub(super) struct IncidentsByService<'a> {
 
 impl<'a> IncidentsByService<'a> {
     /// Those that may belong to one of `services`, whose deployments are `deployments`.
-    pub(super) async fn read(
+    pub(super) async fn of(
         tables: &Tables,
         catalog: &Catalog,
         surroundings: &'a Surroundings,
@@ -31,14 +32,29 @@ impl<'a> IncidentsByService<'a> {
         deployments: &[Deployment],
     ) -> Result<Self, Error> {
         let ours: BTreeSet<&str> = deployments.iter().flat_map(names_of).collect();
-        let relevant: Vec<Told<'a>> = surroundings
-            .told(catalog)
-            .into_iter()
-            .filter(|told| {
-                let names_ours = told.names().any(|name| ours.contains(name));
-                told.hit.is_empty() || told.hit.iter().any(|s| services.contains(s)) || names_ours
-            })
-            .collect();
+        let is_relevant = |told: &Told<'a>| {
+            let names_ours = told.names().any(|name| ours.contains(name));
+            told.hit.is_empty() || told.hit.iter().any(|s| services.contains(s)) || names_ours
+        };
+        let relevant = surroundings.told(catalog).into_iter().filter(is_relevant).collect();
+        Self::read(tables, catalog, surroundings, relevant).await
+    }
+
+    /// Those of every service.
+    pub(super) async fn of_all(
+        tables: &Tables,
+        catalog: &Catalog,
+        surroundings: &'a Surroundings,
+    ) -> Result<Self, Error> {
+        Self::read(tables, catalog, surroundings, surroundings.told(catalog)).await
+    }
+
+    async fn read(
+        tables: &Tables,
+        catalog: &Catalog,
+        surroundings: &'a Surroundings,
+        relevant: Vec<Told<'a>>,
+    ) -> Result<Self, Error> {
         let names: BTreeSet<String> = relevant.iter().flat_map(Told::names).map(String::from).collect();
         let owners = owners(tables, catalog, &names, &surroundings.deleted).await?;
         let lost: BTreeSet<String> = relevant
@@ -71,7 +87,7 @@ impl<'a> IncidentsByService<'a> {
     }
 
     /// The incidents of a service, in order of their opening.
-    pub(super) fn of(&self, service: &str) -> Vec<Hit<'a>> {
+    pub(super) fn hits(&self, service: &str) -> Vec<Hit<'a>> {
         self.by_service.get(service).cloned().unwrap_or_default()
     }
 }
@@ -227,7 +243,8 @@ async fn owners(
     };
     let reached = filter.and(col("status").eq(lit("success"))).and(col("finished_at").is_not_null());
     let wanted = ["id", "revision", "version", "service", "repository", "source", "environment", "tier", "finished_at"];
-    for batch in deployments.filter(reached)?.select(wanted.map(col).to_vec())?.collect().await? {
+    let mut batches = deployments.filter(reached)?.select(wanted.map(col).to_vec())?.execute_stream().await?;
+    while let Some(batch) = batches.try_next().await? {
         let told = Columns(&batch);
         for i in 0..batch.num_rows() {
             let hits = columns.map(|c| told.text(c, i).filter(|name| names.contains(name)));

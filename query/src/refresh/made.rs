@@ -1,6 +1,7 @@
 //! What attribution made, on its way into gold: rows by month, in the order in which files have them, and only the months
 //! whose rows are not there already.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +9,8 @@ use arrow::array::{RecordBatch, StringArray};
 use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::prelude::{Expr, col, lit};
-use dorado_lake::{GoldChange, GoldEncoder, GoldMonth, Lake};
+use dorado_lake::{GoldChange, GoldEncoder, GoldFile, GoldMonth, Lake};
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::SERVICES_AT_ONCE;
 use crate::attribution::ServiceGold;
@@ -84,36 +86,82 @@ impl Made {
 /// and need not be kept until all are there.
 #[derive(Default)]
 pub(super) struct Encoding {
-    months: BTreeMap<(&'static str, String), GoldEncoder>,
+    months: BTreeMap<Month, GoldEncoder>,
+    stored: BTreeMap<Month, Vec<GoldFile>>,
 }
 
+/// A table and a month of it.
+type Month = (&'static str, String);
+
+/// Bytes of gold that are held as rows; beyond it those of the largest months are packed, until half is left. As much again is
+/// held packed, and then stored.
+const BYTES_HELD: usize = 96 << 20;
+
+/// Files stored at once.
+const FILES_AT_ONCE: usize = 4;
+
 impl Encoding {
-    pub(super) fn take(&mut self, made: Made, lake: &Lake) -> Result<(), Error> {
+    pub(super) async fn take(&mut self, made: Made, lake: &Lake) -> Result<(), Error> {
         let tables = [(Shipment::TABLE, made.shipments), (Outcome::TABLE, made.outcomes), (Cause::TABLE, made.causes)];
-        let mut work = Vec::new();
         for (table, months) in tables {
             for (month, batches) in months {
-                let encoder =
-                    self.months.remove(&(table, month.clone())).map_or_else(|| lake.gold_encoder(table), Ok)?;
-                work.push(((table, month), encoder, batches));
+                let encoder = match self.months.entry((table, month)) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(lake.gold_encoder(table)?),
+                };
+                batches.into_iter().try_for_each(|batch| encoder.push(batch))?;
             }
         }
-        let encode = |(key, mut encoder, batches): ((&'static str, String), GoldEncoder, Vec<RecordBatch>)| {
-            batches.iter().try_for_each(|batch| encoder.push(batch))?;
-            Ok::<_, Error>((key, encoder))
+        let full = self.largest(GoldEncoder::n_bytes);
+        let pack = |(month, mut encoder): (Month, GoldEncoder)| {
+            encoder.pack()?;
+            Ok((month, encoder))
         };
-        self.months.extend(on_all_cores(work, encode)?);
+        self.months.extend(on_all_cores(full, pack)?);
+        let full = self.largest(GoldEncoder::n_bytes_packed);
+        self.store(full).await
+    }
+
+    /// Takes out the largest months if all together are too large.
+    fn largest(&mut self, n_bytes: fn(&GoldEncoder) -> usize) -> Vec<(Month, GoldEncoder)> {
+        let mut by_size: Vec<(usize, Month)> =
+            self.months.iter().map(|(month, encoder)| (n_bytes(encoder), month.clone())).collect();
+        let mut total: usize = by_size.iter().map(|(n, _)| n).sum();
+        if total <= BYTES_HELD {
+            return Vec::new();
+        }
+        by_size.sort_unstable_by(|a, b| b.cmp(a));
+        let full = by_size.into_iter().take_while(|(n, _)| {
+            let is_too_much = total > BYTES_HELD / 2;
+            total -= n;
+            is_too_much
+        });
+        full.filter_map(|(_, month)| self.months.remove_entry(&month)).collect()
+    }
+
+    async fn store(&mut self, months: Vec<(Month, GoldEncoder)>) -> Result<(), Error> {
+        let stored: Vec<_> = months.into_iter().map(|(month, encoder)| stored(month, encoder)).collect();
+        let stored: Vec<_> = futures::stream::iter(stored).buffer_unordered(FILES_AT_ONCE).try_collect().await?;
+        for (month, file) in stored {
+            self.stored.entry(month).or_default().push(file);
+        }
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<Vec<GoldChange>, Error> {
-        let finish = |(key, encoder): (_, GoldEncoder)| Ok::<_, Error>((key, encoder.finish()?));
+    pub(super) async fn finish(mut self) -> Result<Vec<GoldChange>, Error> {
+        let left = std::mem::take(&mut self.months);
+        self.store(left.into_iter().collect()).await?;
         let mut tables: BTreeMap<&'static str, BTreeMap<String, GoldMonth>> = BTreeMap::new();
-        for ((table, month), file) in on_all_cores(self.months.into_iter().collect(), finish)? {
-            tables.entry(table).or_default().insert(month, GoldMonth::Encoded(file));
+        for ((table, month), files) in self.stored {
+            tables.entry(table).or_default().insert(month, GoldMonth::Files(files));
         }
         Ok(tables.into_iter().map(|(table, months)| GoldChange { table, months }).collect())
     }
+}
+
+async fn stored(month: Month, encoder: GoldEncoder) -> Result<(Month, GoldFile), Error> {
+    let file = encoder.store(&month.1).await?;
+    Ok((month, file))
 }
 
 /// Does work on all cores, in any order.

@@ -3,19 +3,20 @@
 
 mod incidents;
 mod made;
+mod portion;
 mod touched;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow::array::{Array, RecordBatch, StringArray};
 use chrono::TimeDelta;
-use datafusion::prelude::{Expr, col, lit};
+use datafusion::prelude::col;
 use dorado_lake::{
-    Change, Deployment, GoldChange, GoldMonth, Incident, Lake, Override, PullRequest, Row as _, Status, Tier, Verdict,
+    Deployment, GoldChange, GoldMonth, Incident, Lake, Override, Status, Tier, Verdict,
 };
 use tracing::info;
 
-use crate::attribution::{Candidates, Fix, ServiceFacts, ServiceGold, attribute, history};
+use crate::attribution::{Fix, history};
 use crate::catalog::Catalog;
 use crate::deleted::Deleted;
 use crate::engine::Error;
@@ -24,9 +25,8 @@ use crate::tables::{Tables, among};
 
 use incidents::IncidentsByService;
 use made::{Encoding, Made};
-
-/// Changes of a portion of services; more are done in several portions.
-const CHANGES_AT_ONCE: u64 = 500_000;
+use portion::portions;
+pub(crate) use portion::{Homes, PortionFacts, PortionRows};
 
 /// Portions that are held in memory at once, each with a thread.
 const PORTIONS_AT_ONCE: usize = 4;
@@ -48,7 +48,7 @@ pub(crate) async fn refresh(
     tables: &Tables,
     lake: &Lake,
     catalog: &Catalog,
-    window: TimeDelta,
+    (window, facts_at_once): (TimeDelta, u64),
 ) -> Result<Refreshed, Error> {
     let (done, through) = (tables.snapshot.gold_through(), tables.snapshot.silver_through());
     let made_by = MadeBy { catalog: serde_json::to_string(catalog).expect("a catalogue is plain data") };
@@ -57,23 +57,29 @@ pub(crate) async fn refresh(
         return Ok(Refreshed::default());
     }
     let surroundings = Surroundings::read(tables, catalog).await?;
-    // Another catalogue may move any row.
-    let since = if is_same_catalog { done } else { 0 };
-    let mut touched = touched::services(tables, catalog, &surroundings, since).await?;
-    if !is_same_catalog {
-        touched.extend(services_in_gold(tables).await?);
-    }
+    let touched = if done > 0 && is_same_catalog {
+        touched::services(tables, catalog, &surroundings, done).await?
+    } else {
+        // Another catalogue may move any row.
+        let mut all = touched::all_services(tables, catalog, &surroundings).await?;
+        all.extend(services_in_gold(tables).await?);
+        all
+    };
     let is_empty =
         [Shipment::TABLE, Outcome::TABLE, Cause::TABLE].iter().all(|table| tables.snapshot.n_rows(table) == 0);
     let (mut made, mut encoding) = (Made::default(), Encoding::default());
-    let portions = portions(tables, catalog, &surroundings, &touched).await?;
+    let portions = portions(tables, catalog, &surroundings, &touched, facts_at_once).await?;
+    let mut making = Making::new(tables, catalog, &surroundings, window).await?;
+    if portions.len() > 1 {
+        making.incidents = Some(IncidentsByService::of_all(tables, catalog, &surroundings).await?);
+    }
     let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     for portions in portions.chunks(n_threads.min(PORTIONS_AT_ONCE)) {
-        for of_portion in make(portions, tables, catalog, &surroundings, window).await? {
-            if is_empty { encoding.take(of_portion, lake)? } else { made.take(of_portion) }
+        for of_portion in making.make(portions).await? {
+            if is_empty { encoding.take(of_portion, lake).await? } else { made.take(of_portion) }
         }
     }
-    let mut gold = encoding.finish()?;
+    let mut gold = encoding.finish().await?;
     let mut months = BTreeSet::new();
     Made::changes::<Shipment>(&made.shipments, tables, &touched, &mut gold).await?;
     Made::changes::<Outcome>(&made.outcomes, tables, &touched, &mut gold).await?;
@@ -91,35 +97,75 @@ pub(crate) async fn refresh(
     Ok(Refreshed { n_services: touched.len(), months })
 }
 
-/// The gold rows of some portions of services, each in a thread.
-async fn make(
-    portions: &[BTreeSet<String>],
-    tables: &Tables,
-    catalog: &Catalog,
-    surroundings: &Surroundings,
+/// What the gold rows of every portion are made from, besides its own facts.
+struct Making<'a> {
+    tables: &'a Tables,
+    catalog: &'a Catalog,
+    surroundings: &'a Surroundings,
+    homes: Homes,
+    /// Where there are several portions, those of all services.
+    incidents: Option<IncidentsByService<'a>>,
     window: TimeDelta,
-) -> Result<Vec<Made>, Error> {
-    let mut facts = Vec::with_capacity(portions.len());
-    for services in portions {
-        let (homes, deleted) = (surroundings.repositories(catalog), &surroundings.deleted);
-        facts.push(PortionFacts::read(tables, catalog, homes, deleted, services).await?);
+}
+
+impl<'a> Making<'a> {
+    async fn new(
+        tables: &'a Tables,
+        catalog: &'a Catalog,
+        surroundings: &'a Surroundings,
+        window: TimeDelta,
+    ) -> Result<Self, Error> {
+        let homes = Homes::read(tables, surroundings.repositories(catalog)).await?;
+        Ok(Self { tables, catalog, surroundings, homes, incidents: None, window })
     }
-    let mut incidents = Vec::with_capacity(portions.len());
-    for (services, facts) in portions.iter().zip(&facts) {
-        incidents.push(IncidentsByService::read(tables, catalog, surroundings, services, &facts.deployments).await?);
+
+    /// The gold rows of some portions of services, each in a thread.
+    async fn make(&self, portions: &[BTreeSet<String>]) -> Result<Vec<Made>, Error> {
+        let mut rows = Vec::with_capacity(portions.len());
+        for services in portions {
+            rows.push((services, PortionRows::read(self.tables, self.catalog, &self.homes, services).await?));
+        }
+        let deleted = &self.surroundings.deleted;
+        let Some(incidents) = &self.incidents else {
+            let mut made = Vec::with_capacity(rows.len());
+            for (services, rows) in rows {
+                let facts = rows.facts(&self.homes, deleted);
+                let incidents = self.incidents_of(services, &facts.deployments).await?;
+                made.push(self.made(facts, &incidents, services)?);
+            }
+            return Ok(made);
+        };
+        std::thread::scope(|scope| {
+            let threads = rows.into_iter().map(|(services, rows)| {
+                scope.spawn(move || self.made(rows.facts(&self.homes, deleted), incidents, services))
+            });
+            let threads: Vec<_> = threads.collect();
+            let made = threads.into_iter().map(|thread| match thread.join() {
+                Ok(made) => made,
+                Err(panicked) => std::panic::resume_unwind(panicked),
+            });
+            made.collect()
+        })
     }
-    let overrides = surroundings.overrides.as_slice();
-    std::thread::scope(|scope| {
-        let threads = portions.iter().zip(&facts).zip(&incidents).map(|((services, facts), incidents)| {
-            scope.spawn(move || Made::of(facts.attribute(catalog, overrides, incidents, services, window)))
-        });
-        let threads: Vec<_> = threads.collect();
-        let made = threads.into_iter().map(|thread| match thread.join() {
-            Ok(made) => made,
-            Err(panicked) => std::panic::resume_unwind(panicked),
-        });
-        made.collect()
-    })
+
+    async fn incidents_of(
+        &self,
+        services: &BTreeSet<String>,
+        deployments: &[Deployment],
+    ) -> Result<IncidentsByService<'a>, Error> {
+        IncidentsByService::of(self.tables, self.catalog, self.surroundings, services, deployments).await
+    }
+
+    fn made(
+        &self,
+        facts: PortionFacts<'_>,
+        incidents: &IncidentsByService<'_>,
+        services: &BTreeSet<String>,
+    ) -> Result<Made, Error> {
+        let gold = facts.attribute(self.catalog, &self.surroundings.overrides, incidents, services, self.window);
+        drop(facts);
+        Made::of(gold)
+    }
 }
 
 /// Makes the next refresh compute everything again.
@@ -232,214 +278,6 @@ async fn fixes(tables: &Tables, catalog: &Catalog, deleted: &Deleted) -> Result<
         .collect();
     fixes.sort_by(|a, b| (a.finished_at, &a.id).cmp(&(b.finished_at, &b.id)));
     Ok(fixes)
-}
-
-/// Services in order of their name, cut so that each portion's changes fit in memory.
-async fn portions(
-    tables: &Tables,
-    catalog: &Catalog,
-    surroundings: &Surroundings,
-    touched: &BTreeSet<String>,
-) -> Result<Vec<BTreeSet<String>>, Error> {
-    if tables.snapshot.n_rows(Change::TABLE) as u64 <= CHANGES_AT_ONCE {
-        return Ok(if touched.is_empty() { Vec::new() } else { vec![touched.clone()] });
-    }
-    let filter = if touched.len() <= SERVICES_AT_ONCE {
-        let repositories = surroundings.repositories(catalog);
-        let places = touched.iter().filter_map(|service| repositories.get(service)).flatten();
-        among("service", &names_of(catalog, touched)).or(among("repository", places))
-    } else {
-        lit(true)
-    };
-    let sizes = touched::changes_by_service(tables, catalog, surroundings, filter).await?;
-    let mut portions: Vec<BTreeSet<String>> = Vec::new();
-    let mut size = u64::MAX;
-    for service in touched {
-        let n = sizes.get(service).copied().unwrap_or(0) + 1;
-        if size.saturating_add(n) > CHANGES_AT_ONCE {
-            portions.push(BTreeSet::new());
-            size = 0;
-        }
-        size += n;
-        portions.last_mut().expect("one was just pushed").insert(service.clone());
-    }
-    Ok(portions)
-}
-
-/// Every name that facts may call these services by.
-fn names_of(catalog: &Catalog, services: &BTreeSet<String>) -> BTreeSet<String> {
-    let known = catalog.services.iter().filter(|entry| services.contains(&entry.name));
-    services.iter().chain(known.flat_map(|entry| &entry.aliases)).cloned().collect()
-}
-
-/// The facts of some services.
-pub(crate) struct PortionFacts {
-    deployments: Vec<Deployment>,
-    changes: Vec<Change>,
-    pull_requests: Vec<PullRequest>,
-    repositories: HashMap<String, BTreeSet<String>>,
-}
-
-impl PortionFacts {
-    /// Of some services; `repositories` are those of every service.
-    pub(crate) async fn read(
-        tables: &Tables,
-        catalog: &Catalog,
-        repositories: HashMap<String, BTreeSet<String>>,
-        deleted: &Deleted,
-        services: &BTreeSet<String>,
-    ) -> Result<Self, Error> {
-        let names = names_of(catalog, services);
-        let mut places: BTreeSet<String> =
-            services.iter().filter_map(|s| repositories.get(s)).flatten().cloned().collect();
-        places.extend(touched::repositories_by_name(tables, catalog, services).await?);
-        let about = |lonely: Expr| {
-            let named = among("service", &names);
-            if places.is_empty() { named } else { named.or(among("repository", &places).and(lonely)) }
-        };
-        // A deployment in a shared repository that names another service is not ours.
-        let deployments = tables.facts::<Deployment>(Some(about(col("service").is_null()))).await?;
-        let changes = tables.facts::<Change>(Some(about(lit(true)))).await?;
-        let pull_requests = tables.facts::<PullRequest>(Some(about(lit(true)))).await?;
-        Ok(Self {
-            deployments: deleted.without_deployments(history::deployments(deployments)),
-            changes: history::changes(changes),
-            pull_requests: history::pull_requests(pull_requests),
-            repositories,
-        })
-    }
-
-    fn attribute(
-        &self,
-        catalog: &Catalog,
-        overrides: &[Override],
-        incidents: &IncidentsByService<'_>,
-        services: &BTreeSet<String>,
-        window: TimeDelta,
-    ) -> ServiceGold {
-        let overrides: Vec<&Override> = overrides.iter().collect();
-        let mut gold = ServiceGold::default();
-        self.each(catalog, services, |service, deployments, candidates| {
-            let facts = ServiceFacts {
-                service,
-                incidents: incidents.of(service),
-                deployments,
-                candidates,
-                overrides: &overrides,
-            };
-            let ServiceGold { shipments, outcomes, causes } = attribute(&facts, catalog, window);
-            gold.shipments.extend(shipments);
-            gold.outcomes.extend(outcomes);
-            gold.causes.extend(causes);
-        });
-        gold
-    }
-
-    /// Visits each service with its deployments and what they can have shipped.
-    pub(crate) fn each<'a>(
-        &'a self,
-        catalog: &Catalog,
-        services: &BTreeSet<String>,
-        mut visit: impl FnMut(&str, Vec<&'a Deployment>, &Candidates<'a>),
-    ) {
-        let mut by_service: HashMap<String, Vec<&Deployment>> = HashMap::new();
-        for deployment in &self.deployments {
-            if let Some(service) = catalog.service_of(deployment) {
-                by_service.entry(service).or_default().push(deployment);
-            }
-        }
-        let places = Places::new(self, catalog);
-        let mut shared: HashMap<PlacesKey, Candidates<'_>> = HashMap::new();
-        for service in services {
-            let deployments = by_service.remove(service).unwrap_or_default();
-            let key = places.key(service, self.repositories.get(service));
-            let candidates = shared.entry(key).or_insert_with_key(|key| {
-                let (changes, pull_requests) = places.of(key);
-                Candidates::new(changes, pull_requests)
-            });
-            visit(service, deployments, candidates);
-        }
-    }
-}
-
-/// Where a service's changes are found: services of one repository share their candidates.
-type PlacesKey = (BTreeSet<String>, Option<String>);
-
-struct Places<'a> {
-    by_repository: HashMap<&'a str, Vec<&'a Change>>,
-    by_service: HashMap<String, Vec<&'a Change>>,
-    requests_by_repository: HashMap<&'a str, Vec<&'a PullRequest>>,
-    requests_by_service: HashMap<String, Vec<&'a PullRequest>>,
-    default_repositories: HashMap<String, BTreeSet<String>>,
-}
-
-impl<'a> Places<'a> {
-    fn new(facts: &'a PortionFacts, catalog: &Catalog) -> Self {
-        let mut places = Self {
-            by_repository: HashMap::new(),
-            by_service: HashMap::new(),
-            requests_by_repository: HashMap::new(),
-            requests_by_service: HashMap::new(),
-            default_repositories: HashMap::new(),
-        };
-        for change in &facts.changes {
-            match (&change.service, &change.repository) {
-                (Some(service), _) => {
-                    places.by_service.entry(catalog.canonical(service).to_owned()).or_default().push(change);
-                }
-                (None, Some(repository)) => places.by_repository.entry(repository).or_default().push(change),
-                (None, None) => {}
-            }
-        }
-        for request in &facts.pull_requests {
-            match (&request.service, &request.repository) {
-                (Some(service), _) => {
-                    let service = catalog.canonical(service).to_owned();
-                    places.requests_by_service.entry(service).or_default().push(request);
-                }
-                (None, Some(repository)) => {
-                    places.requests_by_repository.entry(repository).or_default().push(request);
-                }
-                (None, None) => {}
-            }
-        }
-        let inhabited: BTreeSet<&String> = facts.repositories.values().flatten().collect();
-        for repository in places.by_repository.keys() {
-            for service in catalog.services_of_repository(repository) {
-                // Where services of other names live, the repository's own name is none.
-                let is_service = facts.repositories.contains_key(&service);
-                if inhabited.contains(&(*repository).to_owned()) && !is_service {
-                    continue;
-                }
-                places.default_repositories.entry(service).or_default().insert((*repository).to_owned());
-            }
-        }
-        places
-    }
-
-    fn key(&self, service: &str, told: Option<&BTreeSet<String>>) -> PlacesKey {
-        let mut repositories = told.cloned().unwrap_or_default();
-        if repositories.is_empty() {
-            repositories = self.default_repositories.get(service).cloned().unwrap_or_default();
-        }
-        let own = self.by_service.contains_key(service) || self.requests_by_service.contains_key(service);
-        (repositories, own.then(|| service.to_owned()))
-    }
-
-    fn of(&self, (repositories, service): &PlacesKey) -> (Vec<&'a Change>, Vec<&'a PullRequest>) {
-        let service = service.as_deref().unwrap_or_default();
-        let mut changes: Vec<&Change> = self.by_service.get(service).cloned().unwrap_or_default();
-        let mut requests: Vec<&PullRequest> = self.requests_by_service.get(service).cloned().unwrap_or_default();
-        for repository in repositories {
-            changes.extend(self.by_repository.get(repository.as_str()).into_iter().flatten());
-            requests.extend(self.requests_by_repository.get(repository.as_str()).into_iter().flatten());
-        }
-        // Told by the service and by the repository is told once. Sorted, so that every run is the same.
-        changes.sort_by(|a, b| (&a.id, a.parents.is_none()).cmp(&(&b.id, b.parents.is_none())));
-        changes.dedup_by(|a, b| a.id == b.id);
-        requests.sort_by(|a, b| (&a.repository, &a.id).cmp(&(&b.repository, &b.id)));
-        (changes, requests)
-    }
 }
 
 fn texts<'a>(batch: &'a RecordBatch, column: &str) -> Option<&'a StringArray> {

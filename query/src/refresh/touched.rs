@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use arrow::array::Int64Array;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::{Expr, col, lit};
-use dorado_lake::{Deployment, Incident, Override};
+use dorado_lake::{Change, Deployment, Incident, Override, PullRequest, Row as _};
 
 use super::{Surroundings, text_at, texts};
 use crate::catalog::Catalog;
@@ -15,6 +16,19 @@ use crate::tables::{Tables, among};
 /// Names in an `in` list; with more of them everything is looked at.
 pub(super) const NAMES_AT_MOST: usize = 2_000;
 
+/// Every service that facts speak of. What was said once and is not said any more has no rows to lose where there is
+/// no gold yet.
+pub(super) async fn all_services(
+    tables: &Tables,
+    catalog: &Catalog,
+    surroundings: &Surroundings,
+) -> Result<BTreeSet<String>, Error> {
+    let mut touched = in_facts(tables, catalog, surroundings, || lit(true)).await?;
+    touched.extend(surroundings.home_services(catalog).map(|(service, _)| service));
+    touched.extend(surroundings.incidents.iter().flat_map(|incident| hit_by(incident, catalog)));
+    Ok(touched)
+}
+
 /// The services that facts newer than arrival `done` touch.
 pub(super) async fn services(
     tables: &Tables,
@@ -23,23 +37,7 @@ pub(super) async fn services(
     done: i64,
 ) -> Result<BTreeSet<String>, Error> {
     let newer = || col("arrival").gt(lit(done));
-    let mut touched = BTreeSet::new();
-    let mut repositories = BTreeSet::new();
-    let mut inhabited = BTreeSet::new();
-    for table in ["deployments", "changes", "pull_requests"] {
-        for (service, repository) in pairs(tables, table, newer()).await? {
-            match (service, repository) {
-                (Some(service), home) => {
-                    touched.insert(catalog.canonical(&service).to_owned());
-                    inhabited.extend(home.filter(|_| table == "deployments"));
-                }
-                (None, Some(repository)) => drop(repositories.insert(repository)),
-                (None, None) => {}
-            }
-        }
-    }
-    in_repositories(catalog, surroundings, &repositories, &mut touched);
-    touched.extend(no_services(tables, catalog, surroundings, &inhabited).await?);
+    let mut touched = in_facts(tables, catalog, surroundings, newer).await?;
     let incidents = tables.facts::<Incident>(Some(newer())).await?;
     let overrides = tables.facts::<Override>(Some(newer())).await?;
     let mut incident_ids: HashSet<String> = incidents.into_iter().map(|i| i.fact.id).collect();
@@ -48,23 +46,7 @@ pub(super) async fn services(
         incident_ids.extend(incident);
         deployment_ids.extend(deployment);
     }
-    // A service that a deployment had before its latest version loses it.
-    let mut arrived = BTreeSet::new();
-    let mut deployments = tables.facts::<Deployment>(Some(newer())).await?;
-    let deleted: BTreeSet<String> =
-        deployments.iter().map(|d| &d.fact).filter(|d| d.deleted_at.is_some()).map(|d| d.id.clone()).collect();
-    if !deleted.is_empty() {
-        // What deletes one does not say what it was.
-        let filter = (deleted.len() <= NAMES_AT_MOST).then(|| among("id", &deleted));
-        deployments.extend(tables.facts::<Deployment>(filter).await?);
-    }
-    for Deployment { id, revision, version, fixes_incident, repairs, .. } in deployments.into_iter().map(|d| d.fact) {
-        arrived.extend([Some(id), revision, version].into_iter().flatten());
-        if let Some(incident) = fixes_incident {
-            incident_ids.insert(incident);
-            deployment_ids.extend(repairs);
-        }
-    }
+    let arrived = arrived(tables, newer(), &mut incident_ids, &mut deployment_ids).await?;
     let decided = surroundings.overrides.iter().filter(|o| o.deployment.as_ref().is_some_and(|d| arrived.contains(d)));
     incident_ids.extend(decided.filter_map(|o| o.incident.clone()));
     for fix in &surroundings.fixes {
@@ -83,6 +65,68 @@ pub(super) async fn services(
     Ok(touched)
 }
 
+/// Services that facts which pass a filter name, and those that live in the repositories which they name.
+async fn in_facts(
+    tables: &Tables,
+    catalog: &Catalog,
+    surroundings: &Surroundings,
+    filter: impl Fn() -> Expr,
+) -> Result<BTreeSet<String>, Error> {
+    let mut touched = BTreeSet::new();
+    let mut repositories = BTreeSet::new();
+    let mut inhabited = BTreeSet::new();
+    for table in OF_SERVICES {
+        for (service, repository) in pairs(tables, table, filter()).await? {
+            match (service, repository) {
+                (Some(service), home) => {
+                    touched.insert(catalog.canonical(&service).to_owned());
+                    inhabited.extend(home.filter(|_| table == Deployment::TABLE));
+                }
+                (None, Some(repository)) => drop(repositories.insert(repository)),
+                (None, None) => {}
+            }
+        }
+    }
+    in_repositories(catalog, surroundings, &repositories, &mut touched);
+    touched.extend(no_services(tables, catalog, surroundings, &inhabited).await?);
+    Ok(touched)
+}
+
+/// Columns of deployments that name something.
+const NAMING: [&str; 6] = ["id", "revision", "version", "fixes_incident", "repairs", "deleted_at"];
+
+/// Names of the deployments that pass a filter, and what they say of incidents and of other deployments.
+async fn arrived(
+    tables: &Tables,
+    newer: Expr,
+    incident_ids: &mut HashSet<String>,
+    deployment_ids: &mut BTreeSet<String>,
+) -> Result<BTreeSet<String>, Error> {
+    let (mut arrived, mut deleted) = (BTreeSet::new(), BTreeSet::new());
+    let mut take = |deployment: Deployment| {
+        let Deployment { id, revision, version, fixes_incident, repairs, .. } = deployment;
+        arrived.extend([Some(id), revision, version].into_iter().flatten());
+        if let Some(incident) = fixes_incident {
+            incident_ids.insert(incident);
+            deployment_ids.extend(repairs);
+        }
+    };
+    tables
+        .each_fact(&NAMING, Some(newer), |deployment: Deployment| {
+            if deployment.deleted_at.is_some() {
+                deleted.insert(deployment.id.clone());
+            }
+            take(deployment);
+        })
+        .await?;
+    if !deleted.is_empty() {
+        // What deletes one does not say what it was.
+        let filter = (deleted.len() <= NAMES_AT_MOST).then(|| among("id", &deleted));
+        tables.each_fact(&NAMING, filter, take).await?;
+    }
+    Ok(arrived)
+}
+
 /// Services that an incident hit: those it names, else those of its repository.
 pub(super) fn hit_by(incident: &Incident, catalog: &Catalog) -> BTreeSet<String> {
     if incident.services.is_empty() {
@@ -91,53 +135,47 @@ pub(super) fn hit_by(incident: &Incident, catalog: &Catalog) -> BTreeSet<String>
     incident.services.iter().map(|s| catalog.canonical(s).to_owned()).collect()
 }
 
-/// How many changes each service may have to look at, of those that pass a filter.
-pub(super) async fn changes_by_service(
-    tables: &Tables,
-    catalog: &Catalog,
-    surroundings: &Surroundings,
-    filter: Expr,
-) -> Result<HashMap<String, u64>, Error> {
-    let mut by_service: HashMap<String, u64> = HashMap::new();
-    let Some(changes) = tables.table("changes")? else { return Ok(by_service) };
-    let changes = changes.filter(filter)?;
-    let grouped =
-        changes.aggregate(vec![col("service"), col("repository")], vec![count(lit(1)).alias("n")])?.collect().await?;
-    let mut by_repository: HashMap<String, u64> = HashMap::new();
-    for batch in grouped {
-        let (services, repositories) = (texts(&batch, "service"), texts(&batch, "repository"));
-        let counts = batch.column_by_name("n").and_then(|c| c.as_any().downcast_ref::<arrow::array::Int64Array>());
-        for i in 0..batch.num_rows() {
-            let n = counts.map_or(0, |c| c.value(i) as u64);
-            match (text_at(services, i), text_at(repositories, i)) {
-                (Some(service), _) => *by_service.entry(catalog.canonical(&service).to_owned()).or_default() += n,
-                (None, Some(repository)) => *by_repository.entry(repository).or_default() += n,
-                (None, None) => {}
-            }
-        }
-    }
-    for (service, repositories) in surroundings.repositories(catalog) {
-        let n: u64 = repositories.iter().filter_map(|r| by_repository.get(r)).sum();
-        *by_service.entry(service).or_default() += n;
-    }
-    Ok(by_service)
+/// The tables whose facts say which service or repository they are of.
+pub(super) const OF_SERVICES: [&str; 3] = [Deployment::TABLE, Change::TABLE, PullRequest::TABLE];
+
+/// How many facts there are, by the service that they name, and else by their repository.
+#[derive(Default)]
+pub(super) struct FactsByPlace {
+    pub(super) by_service: HashMap<String, u64>,
+    pub(super) by_repository: HashMap<String, u64>,
 }
 
-/// Repositories whose default service is one of these, though no deployment says so.
-pub(super) async fn repositories_by_name(
-    tables: &Tables,
-    catalog: &Catalog,
-    services: &BTreeSet<String>,
-) -> Result<BTreeSet<String>, Error> {
-    let mut found = BTreeSet::new();
-    for table in ["changes", "pull_requests"] {
-        // Files in which every row names a service are passed by.
-        for (_, repository) in pairs(tables, table, col("service").is_null()).await? {
-            let Some(repository) = repository else { continue };
-            if catalog.services_of_repository(&repository).iter().any(|s| services.contains(s)) {
-                found.insert(repository);
+/// Of the facts that pass a filter.
+pub(super) async fn facts_by_place(tables: &Tables, catalog: &Catalog, filter: Expr) -> Result<FactsByPlace, Error> {
+    let mut found = FactsByPlace::default();
+    for table in OF_SERVICES {
+        let Some(facts) = tables.table(table)? else { continue };
+        let by = vec![col("service"), col("repository")];
+        let counted = facts.filter(filter.clone())?.aggregate(by, vec![count(lit(1)).alias("n")])?.collect().await?;
+        for batch in counted {
+            let (services, repositories) = (texts(&batch, "service"), texts(&batch, "repository"));
+            let counts = batch.column_by_name("n").and_then(|c| c.as_any().downcast_ref::<Int64Array>());
+            for i in 0..batch.num_rows() {
+                let n = counts.map_or(0, |c| c.value(i) as u64);
+                match (text_at(services, i), text_at(repositories, i)) {
+                    (Some(service), _) => {
+                        *found.by_service.entry(catalog.canonical(&service).to_owned()).or_default() += n;
+                    }
+                    (None, Some(repository)) => *found.by_repository.entry(repository).or_default() += n,
+                    (None, None) => {}
+                }
             }
         }
+    }
+    Ok(found)
+}
+
+/// Repositories of changes and pull requests that name no service.
+pub(super) async fn nameless_repositories(tables: &Tables) -> Result<BTreeSet<String>, Error> {
+    let mut found = BTreeSet::new();
+    for table in [Change::TABLE, PullRequest::TABLE] {
+        // Files in which every row names a service are passed by.
+        found.extend(pairs(tables, table, col("service").is_null()).await?.into_iter().filter_map(|(_, home)| home));
     }
     Ok(found)
 }

@@ -11,7 +11,7 @@ use crate::attribution::ladder::{Rung, climb};
 use crate::engine::{Answer, Engine, Error, Row};
 use crate::quantiles::distribution_of;
 use crate::question::{BadParameter, Filter, Question};
-use crate::refresh::PortionFacts;
+use crate::refresh::{Homes, PortionRows};
 
 /// The facts of so many services are read at most.
 const SERVICES_AT_MOST: usize = 50;
@@ -42,8 +42,9 @@ impl Engine {
             if services.len() > SERVICES_AT_MOST {
                 return Err(unbounded(question, "these are too many services").into());
             }
-            let homes = directory.homes.as_ref().clone();
-            let facts = PortionFacts::read(tables, self.catalog(), homes, &directory.deleted, &services).await?;
+            let homes = Homes::read(tables, directory.homes.as_ref().clone()).await?;
+            let rows_of = PortionRows::read(tables, self.catalog(), &homes, &services).await?;
+            let facts = rows_of.facts(&homes, &directory.deleted);
             let mut climbed: Vec<Vec<Rung>> = Vec::new();
             facts.each(self.catalog(), &services, |service, deployments, candidates| {
                 climbed.push(climb(service, &deployments, candidates, self.catalog()));
