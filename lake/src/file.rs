@@ -362,7 +362,10 @@ mod tests {
             .collect();
         let encoded = Encoder::all(&Change::schema(), &[Change::to_batch(&rows)]).unwrap();
         let file: Value = serde_json::from_str(&encoded.stats).unwrap();
-        assert_eq!((&file["minValues"]["service"], &file["nullCount"]["service"]), (&json!("service-00"), &json!(10_000)));
+        assert_eq!(
+            (&file["minValues"]["service"], &file["nullCount"]["service"]),
+            (&json!("service-00"), &json!(10_000))
+        );
         let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(encoded.bytes)).unwrap();
         let metadata = Arc::clone(reader.metadata());
         assert_eq!(metadata.num_row_groups(), 4);
@@ -375,9 +378,11 @@ mod tests {
             };
             assert!(metadata.row_groups().iter().filter(may_hold).count() <= 2, "{column}");
         }
-        let arrivals = reader.with_batch_size(ROWS_PER_GROUP_OF_SERVICES).build().unwrap().map(|batch| {
-            batch.unwrap()["arrival"].as_primitive::<Int64Type>().values().to_vec()
-        });
+        let arrivals = reader
+            .with_batch_size(ROWS_PER_GROUP_OF_SERVICES)
+            .build()
+            .unwrap()
+            .map(|batch| batch.unwrap()["arrival"].as_primitive::<Int64Type>().values().to_vec());
         let arrivals: Vec<Vec<i64>> = arrivals.collect();
         assert!(arrivals.iter().all(|group| group.is_sorted()));
         let mut all = arrivals.concat();

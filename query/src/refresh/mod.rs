@@ -11,9 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use arrow::array::{Array, RecordBatch, StringArray};
 use chrono::TimeDelta;
 use datafusion::prelude::col;
-use dorado_lake::{
-    Deployment, GoldChange, GoldMonth, Incident, Lake, Override, Status, Tier, Verdict,
-};
+use dorado_lake::{Deployment, GoldChange, GoldMonth, Incident, Lake, Override, Status, Tier, Verdict};
 use tracing::info;
 
 use crate::attribution::{Fix, history};

@@ -74,10 +74,7 @@ pub(crate) struct Homes {
 }
 
 impl Homes {
-    pub(crate) async fn read(
-        tables: &Tables,
-        repositories: HashMap<String, BTreeSet<String>>,
-    ) -> Result<Self, Error> {
+    pub(crate) async fn read(tables: &Tables, repositories: HashMap<String, BTreeSet<String>>) -> Result<Self, Error> {
         Ok(Self { repositories, nameless: touched::nameless_repositories(tables).await? })
     }
 }
@@ -271,4 +268,3 @@ impl<'a> Places<'a> {
         (changes, requests)
     }
 }
-
