@@ -160,6 +160,8 @@ pub(crate) struct Inner {
     pub(crate) publishing: tokio::sync::Mutex<()>,
     /// Arrival numbers of imports under way: silver is not complete through them.
     pub(crate) importing: Mutex<BTreeSet<i64>>,
+    /// When the last delivery up to an arrival came, for batches that were settled; those that gold has are one.
+    pub(crate) delivered: Mutex<BTreeMap<i64, Instant>>,
     current: RwLock<Arc<Snapshot>>,
     pub(crate) options: Options,
     _lock: Option<Arc<File>>,
@@ -199,7 +201,16 @@ impl Lake {
             .map(|state| state.transaction(SETTLE).max(state.transaction(IMPORT)));
         let inbox = Inbox::open(inbox_dir.as_deref(), used.max().unwrap_or(0)).await?;
         let through = inbox.through().await?;
-        Ok(Self::new(place, facts, Some(inbox), options, through))
+        // What waits has come too, and no one knows what came last before it.
+        let last = match inbox.n_waiting().await? {
+            0 => inbox.status().await?.into_iter().filter_map(|source| source.last_delivery_at).max(),
+            _ => None,
+        };
+        let lake = Self::new(place, facts, Some(inbox), options, through);
+        if let Some(at) = last {
+            lake.note_delivered(through, at);
+        }
+        Ok(lake)
     }
 
     /// Opens a lake for reading: takes no lock, never writes. [`Lake::reload`] finds what was written since.
@@ -233,6 +244,7 @@ impl Lake {
                 rewriting: Arc::default(),
                 publishing: tokio::sync::Mutex::default(),
                 importing: Mutex::default(),
+                delivered: Mutex::default(),
                 current: RwLock::new(Arc::new(snapshot)),
                 options,
                 _lock: place.lock,
@@ -296,6 +308,20 @@ impl Lake {
     /// deliveries that were not collected before.
     pub async fn keep_page(&self, page: Vec<Collected>, run: Run) -> Result<u64, Error> {
         self.inbox()?.keep_page(page, run).await
+    }
+
+    /// When the last delivery came of those up to this arrival; `None` where that is not known.
+    pub fn delivered_through(&self, arrival: i64) -> Option<Instant> {
+        let mut delivered = self.inner.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = delivered.split_off(&(arrival + 1));
+        let before = std::mem::replace(&mut *delivered, after);
+        let last = before.into_iter().max_by_key(|(_, at)| *at)?;
+        delivered.insert(last.0, last.1);
+        Some(last.1)
+    }
+
+    pub(crate) fn note_delivered(&self, through: i64, at: Instant) {
+        self.inner.delivered.lock().unwrap_or_else(PoisonError::into_inner).insert(through, at);
     }
 
     /// See [`Snapshot::gold_through`].

@@ -33,11 +33,15 @@ impl Lake {
             return Err(Error::OutOfOrder { through });
         }
         let leaving = batch.deliveries.iter().map(leaving).collect();
+        let last = batch.deliveries.iter().map(|settled| settled.delivery.received_at).max();
         try_join_all(self.inner.facts.values().map(|table| table.make_sure())).await?;
         let tables = self.unsettled(batch)?;
         // All are tried, whatever becomes of one: none is left half done by another's error.
         let settled = join_all(tables.into_iter().map(|(name, months)| self.settle_table(name, months, through)));
         settled.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if let Some(at) = last {
+            self.note_delivered(through, at);
+        }
         // Shown before they leave the inbox: whoever finds nothing waiting finds everything counted.
         self.show_settled(through);
         inbox.leave(leaving).await?;

@@ -55,6 +55,26 @@ async fn arrival_numbers_are_never_given_twice() {
 }
 
 #[tokio::test]
+async fn it_is_known_when_the_last_delivery_came_of_those_up_to_an_arrival() {
+    let directory = tempfile::tempdir().unwrap();
+    let lake = Lake::open(&path(&directory)).await.unwrap();
+    assert_eq!(lake.delivered_through(0), None);
+    keep_all(&lake, 0..3).await;
+    settle_all(&lake).await;
+    keep_all(&lake, 3..4).await;
+    settle_all(&lake).await;
+    assert_eq!(lake.delivered_through(2), None, "of a batch all or nothing");
+    assert_eq!(lake.delivered_through(3), Some(at(2)));
+    assert_eq!(lake.delivered_through(3), Some(at(2)), "also when asked again");
+    assert_eq!(lake.delivered_through(4), Some(at(3)));
+    lake.close();
+    let lake = Lake::open(&path(&directory)).await.unwrap();
+    assert_eq!((lake.delivered_through(3), lake.delivered_through(4)), (None, Some(at(3))));
+    keep_all(&lake, 4..5).await;
+    assert_eq!(lake.delivered_through(5), Some(at(3)), "what waits is in no table");
+}
+
+#[tokio::test]
 async fn deliveries_wait_through_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let lake = Lake::open(&path(&directory)).await.unwrap();

@@ -36,7 +36,7 @@ pub(crate) struct Directory {
     pub(crate) environments: BTreeMap<String, (Tier, i64)>,
     /// Teams by name, with the team above each.
     pub(crate) teams: BTreeMap<String, Option<String>>,
-    /// When the last delivery came, or where nothing was delivered, the last attempt at production.
+    /// When the last delivery came that gold has, or where nothing was delivered, the last attempt at production.
     pub(crate) complete_through: Option<Instant>,
     /// Repositories that each service is built from, by its deployments and by configuration, whoever may know it.
     pub(crate) homes: Arc<HashMap<String, BTreeSet<String>>>,
@@ -54,9 +54,14 @@ impl Directory {
     pub(crate) async fn read(tables: &Tables, lake: &Lake, catalog: &Catalog) -> Result<Self, Error> {
         let mut directory = Self::default();
         directory.read_outcomes(tables).await?;
-        let delivered = lake.source_status().await?.into_iter().filter_map(|s| s.last_delivery_at).max();
-        directory.complete_through =
-            delivered.or_else(|| directory.services.values().filter_map(|c| c.last_deployment_at).max());
+        directory.complete_through = match lake.delivered_through(tables.snapshot.gold_through()) {
+            Some(delivered) => Some(delivered),
+            // Where nothing was ever delivered, but imported.
+            None if lake.source_status().await?.iter().all(|source| source.last_delivery_at.is_none()) => {
+                directory.services.values().filter_map(|card| card.last_deployment_at).max()
+            }
+            None => None,
+        };
         directory.deleted = Deleted::read(tables).await?;
         directory.read_environments(tables, catalog).await?;
         for entry in &catalog.services {
