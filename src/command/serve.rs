@@ -9,6 +9,7 @@ use chrono::Utc;
 use dorado_api::{Access, App, Loopback};
 use dorado_lake::{Deed, Register};
 use dorado_query::Engine;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -97,6 +98,8 @@ fn tell_of_start(access: &Access, address: SocketAddr, config: &Config) -> Resul
         "loopback_without_token": access.loopback == Loopback::Trusted,
         "n_services": config.services.len(),
         "n_teams": config.teams.len(),
+        // Tells whether anything of it was changed since another start.
+        "configuration": hex::encode(Sha256::digest(serde_json::to_vec(config)?)),
     });
     let deed = Deed { actor: "server", action: "server.started", subject: "dorado", detail: Some(detail) };
     Ok(access.register.note(&deed, Utc::now())?)

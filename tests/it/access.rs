@@ -87,6 +87,34 @@ fn assert_is_nowhere(folder: &Path, token: &str) {
 }
 
 #[test]
+fn the_audit_log_tells_whether_the_configuration_was_changed_between_two_starts() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("lake");
+    let start = || Serving::start_with(&path, &[]).terminate();
+    start();
+    let config = path.join("dorado.toml");
+    for text in ["[[pack]]\nid = 'ours'\nwindow_hours = 48\n", "[[pack]]\nid = 'ours'\nwindow_hours = 24\n"] {
+        std::fs::write(&config, text).unwrap();
+        start();
+        start();
+    }
+    let audit = dorado(["audit", "--json", "--data", path.to_str().unwrap()]);
+    let digest = |line: &str| {
+        let deed: Value = serde_json::from_str(line).unwrap();
+        let detail = match &deed["detail"] {
+            Value::String(text) => serde_json::from_str(text).unwrap(),
+            other => other.clone(),
+        };
+        assert_eq!(deed["action"], "server.started");
+        detail["configuration"].as_str().unwrap().to_owned()
+    };
+    let digests: Vec<String> = audit.lines().map(digest).collect();
+    assert_eq!(digests.len(), 5);
+    let same: Vec<bool> = digests.windows(2).map(|pair| pair[0] == pair[1]).collect();
+    assert_eq!(same, [true, false, true, false], "{digests:?}");
+}
+
+#[test]
 fn an_address_that_others_can_reach_is_refused_without_tls_or_a_proxy() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("lake");
