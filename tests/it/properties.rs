@@ -57,6 +57,12 @@ fn the_server_agrees_with_the_model_on_random_histories() {
     assert_agrees(&mut Served::start(), 1000..1100);
 }
 
+/// A revert of what a person said did not fail; commits of a pull request on one of the same instant.
+#[test]
+fn the_server_agrees_with_the_model_on_histories_on_which_it_did_not() {
+    assert_agrees(&mut Served::start(), 4010..4012);
+}
+
 /// By project every service that nobody owns is one, and the histories share a server: that pack has its tables only.
 #[test]
 fn the_server_agrees_with_the_model_under_other_definitions() {

@@ -263,7 +263,10 @@ impl Evidence<'_> {
         for (failed, remedy) in &self.shipped.reverts {
             let remedied_at = Some(self.successes[*remedy].finished_at);
             findings[*failed].push(Finding { rule: FailureRule::Reverted, remedied_at });
-            rework[*remedy].get_or_insert_with(|| "revert".to_owned());
+            // What a person says did not fail needed no remedy.
+            if self.verdict_on(&self.successes[*failed]) != Some(Verdict::NotFailed) {
+                rework[*remedy].get_or_insert_with(|| "revert".to_owned());
+            }
         }
     }
 
@@ -361,7 +364,8 @@ impl Evidence<'_> {
             outcome.evidence |= evidence::BASELINE_REVERTED;
             outcome.revert_ms = Some(after(self.successes[*revert].finished_at));
         }
-        if self.shipped.baseline_reverts.contains(&number) {
+        let is_absolved = |first: &Attempt<'_>| self.verdict_on(first) == Some(Verdict::NotFailed);
+        if self.shipped.baseline_reverts.contains(&number) && !self.successes.first().is_some_and(is_absolved) {
             outcome.evidence |= evidence::REVERTS_BASELINE;
         }
     }

@@ -121,8 +121,7 @@ impl<'a> Candidates<'a> {
                 continue;
             }
             found.push(place);
-            let (start, end) = self.parent_spans[place as usize];
-            open.extend_from_slice(&self.parents[start as usize..end as usize]);
+            open.extend_from_slice(self.parents_of(place));
         }
         found.sort_unstable();
         found
@@ -175,23 +174,26 @@ impl<'a> Candidates<'a> {
     }
 
     /// The squash commit, and the rebased commits before it that repeat an own commit's author date and
-    /// title, are copies.
+    /// title, are copies. What own commits were written on is none.
     fn mark_copies(&mut self, merge: Place, own: &[Place]) {
         let written: Vec<_> = own.iter().map(|p| self.signature(*p)).collect();
         let mut place = merge;
         for _ in 0..own.len() {
-            let (start, end) = self.parent_spans[place as usize];
             let told = self.changes[place as usize].parents.as_ref().map_or(0, Vec::len);
-            let is_copy = place == merge || (written.contains(&self.signature(place)) && !own.contains(&place));
-            if told > 1 || !is_copy {
+            let is_alike = written.contains(&self.signature(place)) && !own.contains(&place);
+            let is_base = own.iter().any(|own| self.parents_of(*own).contains(&place));
+            if told > 1 || (place != merge && (!is_alike || is_base)) {
                 return;
             }
             self.is_change[place as usize] = false;
-            if start == end {
-                return;
-            }
-            place = self.parents[start as usize];
+            let Some(first) = self.parents_of(place).first() else { return };
+            place = *first;
         }
+    }
+
+    fn parents_of(&self, place: Place) -> &[Place] {
+        let (start, end) = self.parent_spans[place as usize];
+        &self.parents[start as usize..end as usize]
     }
 
     fn signature(&self, place: Place) -> (Option<dorado_lake::Instant>, Option<&'a str>) {

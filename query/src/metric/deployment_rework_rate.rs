@@ -12,7 +12,7 @@ pub(super) const METRIC: Metric = Metric {
     better: Better::Lower,
     choices: &[
         "The rework rule looks at the beginning of the branch, tag, labels and title: `hotfix/`, `revert-`, `Revert \"`.",
-        "A deployment that ships the revert of a change that had shipped before is rework.",
+        "A deployment that ships the revert of a change that had shipped before is rework, unless a person decided that what shipped it did not fail.",
         "Deploying the current revision again is not going back.",
     ],
     kind: Kind::Ratio,
