@@ -27,7 +27,7 @@ pub(crate) struct ExportParams {
 ///
 /// `deployments`, `changes`, `pull_requests`, `incidents` and `overrides` are facts: every version of every record, the
 /// latest `clock` and then `arrival` counts; they are for who may read everything. `shipments`, `outcomes` and `causes` are what attribution found. Any id of a metric
-/// gives its answer, the other names that of the address that ends so. Tables are exported from their beginning where `from` is not given. Rows come in no particular order.
+/// gives its answer, with `explain-` before it the rows behind that; `definitions` and `differences` are packs side by side. The other names give the answer of the address that ends so. Tables are exported from their beginning where `from` is not given. Rows come in no particular order.
 #[utoipa::path(get, path = "/api/v1/export/{name}", tag = "Export",
     params(("name" = String, Path, description = "A table, the id of a metric, or another answer", example = "outcomes"), ExportParams, QuestionParams),
     responses(
@@ -55,8 +55,8 @@ pub(crate) async fn export(
     let format = ExportFormat::named(chosen.format.as_deref())?;
     let asked = if what.is_table() { asked.since_the_beginning() } else { asked };
     let question = asked.question(&api, &reader)?;
-    let engine = api.engine().clone();
-    let body = api.stream(async move { Ok(engine.export(what, &question, format).await?) }).await?;
+    let (engine, now) = (api.engine().clone(), api.end_of_minute());
+    let body = api.stream(async move { Ok(engine.export(what, &question, format, now).await?) }).await?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -122,13 +122,21 @@ async fn names_to_choose_from_are_those_of_the_teams_that_are_chosen() {
 #[tokio::test]
 async fn every_answer_that_can_be_exported_has_the_rows_of_its_address() {
     let bench = told().await;
-    let period = "from=2026-10-01&to=2026-11-01";
+    let period = "from=2026-10-01&to=2026-11-01&service=checkout";
     for (name, address) in [
         ("change-lead-time", "metrics/change-lead-time"),
         ("summary", "summary"),
         ("stages", "stages"),
         ("batch-size", "flow/batch-size"),
         ("unshipped", "flow/unshipped"),
+        ("ladder", "flow/ladder"),
+        ("data-quality", "data-quality"),
+        ("definitions", "definitions/compare"),
+        ("explain-deployment-frequency", "metrics/deployment-frequency/explain"),
+        ("explain-change-lead-time", "metrics/change-lead-time/explain"),
+        ("explain-change-fail-rate", "metrics/change-fail-rate/explain"),
+        ("explain-failed-deployment-recovery-time", "metrics/failed-deployment-recovery-time/explain"),
+        ("explain-deployment-rework-rate", "metrics/deployment-rework-rate/explain"),
         ("regressions", "regressions"),
         ("quick-check", "quick-check"),
         ("clusters", "clusters"),

@@ -1,10 +1,13 @@
-//! Answers that are exported whole: what a question about metrics, flow or names is answered with, in one piece. Not the
-//! ladder, which is of some services only.
+//! Answers that are exported whole: what a question is answered with, in one piece.
 
 use std::sync::Arc;
 
+use dorado_lake::Instant;
+
 use super::Exported;
 use crate::engine::{Answer, Engine, Error, List, Page, Row};
+use crate::metric::metric;
+use crate::pack::{PACKS, Pack};
 use crate::question::{BadParameter, Question};
 
 /// An answer of which all rows are exported.
@@ -18,12 +21,22 @@ pub enum Whole {
     BatchSize,
     /// What waits.
     Unshipped,
+    /// The way through the environments, of some services.
+    Ladder,
     /// Services whose lead time rose.
     Regressions,
     /// DORA's scores.
     QuickCheck,
     /// DORA's clusters.
     Clusters,
+    /// What is missing in the data.
+    DataQuality,
+    /// All packs side by side.
+    Definitions,
+    /// Where those differ, and why.
+    Differences,
+    /// What is behind the value of the metric of this id.
+    Explain(&'static str),
     /// Services.
     Services,
     /// Teams.
@@ -32,12 +45,29 @@ pub enum Whole {
     Environments,
 }
 
+/// What is answered in pages.
+enum Paged {
+    List(List),
+    Unshipped,
+    /// The value of the metric of this id.
+    Behind(&'static str),
+}
+
 /// By name, as their addresses have it.
-pub(super) const ANSWERS: [(&str, Exported); 10] = [
+pub(super) const ANSWERS: [(&str, Exported); 19] = [
     ("summary", Exported::Answer(Whole::Summary)),
     ("stages", Exported::Answer(Whole::Stages)),
     ("batch-size", Exported::Answer(Whole::BatchSize)),
     ("unshipped", Exported::Answer(Whole::Unshipped)),
+    ("ladder", Exported::Answer(Whole::Ladder)),
+    ("data-quality", Exported::Answer(Whole::DataQuality)),
+    ("definitions", Exported::Answer(Whole::Definitions)),
+    ("differences", Exported::Answer(Whole::Differences)),
+    ("explain-deployment-frequency", explain("deployment-frequency")),
+    ("explain-change-lead-time", explain("change-lead-time")),
+    ("explain-change-fail-rate", explain("change-fail-rate")),
+    ("explain-failed-deployment-recovery-time", explain("failed-deployment-recovery-time")),
+    ("explain-deployment-rework-rate", explain("deployment-rework-rate")),
     ("regressions", Exported::Answer(Whole::Regressions)),
     ("quick-check", Exported::Answer(Whole::QuickCheck)),
     ("clusters", Exported::Answer(Whole::Clusters)),
@@ -46,6 +76,10 @@ pub(super) const ANSWERS: [(&str, Exported); 10] = [
     ("environments", Exported::Answer(Whole::Environments)),
 ];
 
+const fn explain(metric: &'static str) -> Exported {
+    Exported::Answer(Whole::Explain(metric))
+}
+
 /// Rows of a page of a list.
 const A_PAGE: usize = 1_000;
 /// Rows of an answer at most: it is in memory at once.
@@ -53,7 +87,7 @@ const AT_MOST: usize = 200_000;
 
 impl Engine {
     /// All rows of an answer.
-    pub(super) async fn rows_of(&self, asked: Whole, question: &Question) -> Result<Vec<Row>, Error> {
+    pub(super) async fn rows_of(&self, asked: Whole, question: &Question, now: Instant) -> Result<Vec<Row>, Error> {
         let answer = match asked {
             Whole::Summary => self.summary(question).await?,
             Whole::Stages => self.stages(question).await?,
@@ -61,22 +95,32 @@ impl Engine {
             Whole::Regressions => self.regressions(question, A_PAGE).await?,
             Whole::QuickCheck => self.quick_check(question, None).await?,
             Whole::Clusters => self.clusters(question, None).await?,
-            Whole::Unshipped => return self.pages_of(None, question).await,
-            Whole::Services => return self.pages_of(Some(List::Services), question).await,
-            Whole::Teams => return self.pages_of(Some(List::Teams), question).await,
-            Whole::Environments => return self.pages_of(Some(List::Environments), question).await,
+            Whole::Ladder => self.ladder(question).await?,
+            Whole::DataQuality => self.data_quality(question, now).await?,
+            Whole::Definitions | Whole::Differences => {
+                let packs: Vec<Pack> = PACKS.iter().chain(&self.catalog().packs).cloned().collect();
+                let answer = self.compare_packs(question, &packs).await?;
+                let differences = answer.differences.clone().filter(|_| asked == Whole::Differences);
+                return Ok(differences.unwrap_or_else(|| answer.data.clone()));
+            }
+            Whole::Unshipped => return self.pages_of(Paged::Unshipped, question).await,
+            Whole::Explain(id) => return self.pages_of(Paged::Behind(id), question).await,
+            Whole::Services => return self.pages_of(Paged::List(List::Services), question).await,
+            Whole::Teams => return self.pages_of(Paged::List(List::Teams), question).await,
+            Whole::Environments => return self.pages_of(Paged::List(List::Environments), question).await,
         };
         Ok(answer.data.clone())
     }
 
-    /// The rows of all pages of a list, else of what waits.
-    async fn pages_of(&self, list: Option<List>, question: &Question) -> Result<Vec<Row>, Error> {
+    /// The rows of all pages.
+    async fn pages_of(&self, paged: Paged, question: &Question) -> Result<Vec<Row>, Error> {
         let (mut rows, mut cursor) = (Vec::new(), None);
         loop {
             let page = Page { limit: A_PAGE, cursor };
-            let answer: Arc<Answer> = match list {
-                Some(list) => self.list(list, question, &page).await?,
-                None => self.unshipped(question, &page).await?,
+            let answer: Arc<Answer> = match paged {
+                Paged::List(list) => self.list(list, question, &page).await?,
+                Paged::Unshipped => self.unshipped(question, &page).await?,
+                Paged::Behind(id) => self.explain(metric(id).expect("it is a metric's"), question, &page).await?,
             };
             rows.extend(answer.data.iter().cloned());
             cursor = answer.meta.get("next_cursor").and_then(|cursor| cursor.as_str()).map(String::from);
@@ -86,7 +130,7 @@ impl Engine {
             if rows.len() >= AT_MOST {
                 return Err(Error::BadParameter(BadParameter {
                     parameter: "service",
-                    value: String::new(),
+                    value: question.filter.services.iter().cloned().collect::<Vec<_>>().join(","),
                     problem: format!("there are more than {AT_MOST} rows"),
                     expected: "the names of some services".into(),
                 }));

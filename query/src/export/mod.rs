@@ -8,6 +8,7 @@ mod select;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::execution::SendableRecordBatchStream;
+use dorado_lake::Instant;
 use futures::stream::{self, BoxStream, StreamExt};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -133,14 +134,20 @@ impl ExportFormat {
 }
 
 impl Engine {
-    /// Rows of a table that a question asks about, or its answer, as a file in pieces.
+    /// Rows of a table that a question asks about, or its answer, as a file in pieces. `now` is as for [`Engine::data_quality`].
     ///
     /// # Errors
     /// A filter that the table has no column for; tables that cannot be read. Also within the pieces.
-    pub async fn export(&self, what: Exported, question: &Question, format: ExportFormat) -> Result<Chunks, Error> {
+    pub async fn export(
+        &self,
+        what: Exported,
+        question: &Question,
+        format: ExportFormat,
+        now: Instant,
+    ) -> Result<Chunks, Error> {
         let batches = match what {
             Exported::Metric(metric) => return encoded_rows(&self.series(metric, question).await?.data, format),
-            Exported::Answer(asked) => return encoded_rows(&self.rows_of(asked, question).await?, format),
+            Exported::Answer(asked) => return encoded_rows(&self.rows_of(asked, question, now).await?, format),
             Exported::Facts(table) => self.facts_of(table, question).await?,
             Exported::Results(table) => self.results_of(table, question).await?,
         };
